@@ -1,0 +1,1 @@
+"""Deciding: compile policy and consent into an index, then look records up."""
