@@ -92,6 +92,18 @@ COMMANDS: Final[dict[str, LazyCommand]] = {
 }
 
 
+# "\b" on a line of its own keeps the lines of a paragraph as they are.
+_HELP: Final = """Decide, and prove, which records may train a model.
+
+Start with `consentfilter demo`, or with your own dump:
+
+\b
+  consentfilter init dump/ --out .
+  consentfilter filter dump/ --consent consent.parquet \\
+      --policy policy.yaml --out release --unsigned
+"""
+
+
 def _load(name: str, command: LazyCommand) -> Any:
     """Import a command's module and make the command of its function or app."""
     module, _, attribute = command.target.partition(":")
@@ -151,7 +163,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def consentfilter(
     version: Annotated[
         bool,
@@ -163,12 +175,4 @@ def consentfilter(
         ),
     ] = False,
 ) -> None:
-    """Decide, and prove, which records may train a model.
-
-    Start with `consentfilter demo`, or with your own dump:
-
-    \b
-      consentfilter init dump/ --out .
-      consentfilter filter dump/ --consent consent.parquet \\
-          --policy policy.yaml --out release --unsigned
-    """
+    """Decide, and prove, which records may train a model."""
