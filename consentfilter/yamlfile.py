@@ -287,8 +287,8 @@ def describe(
     """
     found: dict[tuple[int, str], None] = {}
     for item in problem.errors(include_url=False):
-        loc = _written_path(item["loc"])
-        message = _message(item, model, loc)
+        loc = written_path(item["loc"])
+        message = problem_text(item, model, loc)
         if file is None:
             path = path_text(loc)
             found[(0, f"{path}: {message}" if path else message)] = None
@@ -297,7 +297,7 @@ def describe(
     return [text for _, text in sorted(found, key=lambda pair: pair[0])]
 
 
-def _written_path(loc: Iterable[str | int]) -> Loc:
+def written_path(loc: Iterable[str | int]) -> Loc:
     """Drop what pydantic adds to a path (`[key]`, union members)."""
     return tuple(
         step
@@ -328,7 +328,8 @@ _WANTED: Final = {
 }
 
 
-def _message(item: Any, model: type[pydantic.BaseModel], loc: Loc) -> str:
+def problem_text(item: Any, model: type[pydantic.BaseModel], loc: Loc) -> str:
+    """Return what was found and what was wanted, for one of pydantic's errors."""
     kind, value = item["type"], item.get("input")
     if kind == "missing":
         return "missing; it must be stated"
