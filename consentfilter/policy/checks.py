@@ -7,7 +7,7 @@ checked value, so that a message points at the key and not at its surroundings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -162,33 +162,57 @@ def temporal_fits_together(temporal: Temporal) -> None:
         )
 
 
+def repeated_categories(
+    lists: Sequence[Sequence[tuple[int, str]]],
+) -> list[tuple[str, Path, str]]:
+    """Find categories that several rules of one list name.
+
+    Args:
+        lists: per rule its categories, each with its place in the rule.
+    """
+    owner: dict[str, int] = {}
+    return [
+        (
+            "E123",
+            (at, "categories", place),
+            f"{node!r} has a rule in this list already, entry [{owner[node]}]; wanted"
+            " one rule for each category",
+        )
+        for at, categories in enumerate(lists)
+        for place, node in categories
+        if owner.setdefault(node, at) != at
+    ]
+
+
 def one_rule_per_category(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """A list of rules answers for each category once, and names no rule twice."""
-    owner: dict[str, int] = {}
     ids: dict[str, int] = {}
-    findings: list[tuple[str, Path, str]] = []
-    for at, rule in enumerate(rules):
-        for place, node in enumerate(rule.categories):
-            if owner.setdefault(node, at) != at:
-                findings.append(
-                    (
-                        "E123",
-                        (at, "categories", place),
-                        f"{node!r} has a rule in this list already, entry"
-                        f" [{owner[node]}]; wanted one rule for each category",
-                    )
-                )
-        if ids.setdefault(rule.id, at) != at:
-            findings.append(
+    refuse(
+        [
+            *repeated_categories([list(enumerate(rule.categories)) for rule in rules]),
+            *(
                 (
                     "E124",
                     (at, "id"),
-                    f"{rule.id!r} is the id of entry [{ids[rule.id]}] already;"
-                    " reports could not tell them apart",
+                    f"{rule.id!r} is the id of entry [{ids[rule.id]}] already; reports"
+                    " could not tell them apart",
                 )
-            )
-    refuse(findings)
+                for at, rule in enumerate(rules)
+                if ids.setdefault(rule.id, at) != at
+            ),
+        ]
+    )
     return rules
+
+
+def ignored_denial_in_eu(code: str, at: int) -> tuple[str, Path, str]:
+    """The finding about a rule of a European list that ignores objections."""
+    return (
+        "E125",
+        (code, at, "ignore_denials"),
+        "found true in a list for the European Union, where a standing objection must"
+        " count (GDPR Art. 7(3), 21); remove it",
+    )
 
 
 def no_ignored_denials_in_eu(
@@ -197,12 +221,7 @@ def no_ignored_denials_in_eu(
     """No list that binds in the Union lets a rule ignore objections."""
     refuse(
         [
-            (
-                "E125",
-                (code, at, "ignore_denials"),
-                "found true in a list for the European Union, where a standing"
-                " objection must count (GDPR Art. 7(3), 21); remove it",
-            )
+            ignored_denial_in_eu(code, at)
             for code, rules in lists.items()
             if jurisdiction.is_in_eu(code)
             for at, rule in enumerate(rules)
@@ -228,14 +247,12 @@ def one_recipient(named: Iterable[str | None]) -> str | None:
     return names[0] if names else None
 
 
-def rules_or_members(
-    rules: tuple[Rule, ...], *, has_members: bool
-) -> tuple[Rule, ...]:
+def rules_or_members(rules: tuple[Rule, ...], *, has_members: bool) -> tuple[Rule, ...]:
     """A policy without members has at least one rule."""
     if not rules and not has_members:
         raise refusal(
-            "E126",
-            "found an empty list, wanted at least one rule; leave the key out for the"
+            "E113",
+            "found an empty list, wanted at least one entry; leave the key out for the"
             " default rule",
         )
     return rules

@@ -10,7 +10,8 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from pydantic_core import PydanticCustomError
+from consentfilter.policy.checks import refusal
+from consentfilter.yamlfile import show
 
 _PATTERN: Final = re.compile(
     r"P(?:(?P<weeks>\d{1,6})W"
@@ -27,23 +28,20 @@ def parse(value: object) -> timedelta:
     datetime.timedelta(days=1)
 
     Raises:
-        PydanticCustomError: code E107; the text is not a duration of fixed length
+        PydanticCustomError: finding E107: the text is not a duration of fixed length
             above zero.
     """
     if isinstance(value, timedelta):
         length = value
     else:
         match = _PATTERN.fullmatch(value) if isinstance(value, str) else None
-        parts = (
-            {k: int(v) for k, v in match.groupdict().items() if v} if match else {}
-        )
+        parts = {k: int(v) for k, v in match.groupdict().items() if v} if match else {}
         length = timedelta(**parts)
     if length <= timedelta(0):
-        raise PydanticCustomError(
+        raise refusal(
             "E107",
-            "found {found}, wanted a duration above zero such as PT24H, PT30M or P1D"
-            " (years and months have no fixed length)",
-            {"found": repr(value)},
+            f"found {show(value)}, wanted a duration above zero such as PT24H, PT30M"
+            " or P1D (years and months have no fixed length)",
         )
     return length
 

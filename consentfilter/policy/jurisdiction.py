@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 #: The member states of the European Union since 1 February 2020.
 EU_MEMBERS: Final = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI"
-    " SK".split()
+    (
+        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR"),
+        *("HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO"),
+        *("SE", "SI", "SK"),
+    )
 )
 #: Codes that are often written for another one.
 MISTAKEN: Final = {"UK": "GB", "EL": "GR", "USA": "US"}
@@ -67,7 +70,9 @@ def rule_lists(policy: Policy, jurisdiction: str | None) -> Iterator[Sequence[Ru
     yield policy.rules
 
 
-def nearest_rule(policy: Policy, jurisdiction: str | None, category: str) -> Rule | None:
+def nearest_rule(
+    policy: Policy, jurisdiction: str | None, category: str
+) -> Rule | None:
     """Return the rule for a category in a place.
 
     The place's own list goes before those of the places around it, and those

@@ -91,9 +91,7 @@ PositiveShare = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
 class _Frozen(BaseModel):
     """Strict, frozen, no unknown keys; lists become tuples on the way in."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, ser_json_timedelta="iso8601"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     @model_validator(mode="before")
     @classmethod
