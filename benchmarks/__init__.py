@@ -1,0 +1,1 @@
+"""Measurements: the filter beside what a user would write instead."""
