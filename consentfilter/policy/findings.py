@@ -61,6 +61,7 @@ CODES: Final[dict[str, str]] = {
     "W214": "a member's run-level key is not used",
     "W215": "sensitive data without consent",
     "W216": "places have rules of their own, and an unknown place has none",
+    "W217": "a place's rule hides a rule of a wider list",
 }
 
 
