@@ -75,7 +75,14 @@ def _of_time(policy: Policy) -> Iterator[Found]:
             "a withdrawal after the collection does not count (GDPR Art. 7(3) lets"
             " people withdraw at any time)",
         )
-    if policy.temporal.retroactive == "allow":
+    if policy.temporal.mode in ("processing", "collection"):
+        if policy.temporal.retroactive != "explicit":
+            yield (
+                "W209",
+                ("temporal", "retroactive"),
+                f"has no effect with mode {policy.temporal.mode}; remove it",
+            )
+    elif policy.temporal.retroactive == "allow":
         yield (
             "W204",
             ("temporal", "retroactive"),
@@ -88,7 +95,7 @@ def _of_people(policy: Policy) -> Iterator[Found]:
         yield (
             "W206",
             ("minors",),
-            "absent: children's own consent counts like an adult's (GDPR Art. 8, COPPA)",
+            "absent: a child's own consent counts like an adult's (GDPR Art. 8; COPPA)",
         )
     elif policy.minors.unknown_age == "adult":
         yield (

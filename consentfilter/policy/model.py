@@ -56,8 +56,9 @@ Scope = Literal["subject", "account", "context", "asset"]
 Role = Literal["author", "speaker", "depicted", "participant", "owner", "mentioned"]
 DropOrKeep = Literal["drop", "keep"]
 
-#: Roles whose bearers must permit, unless the policy lists others.
-DECIDING_ROLES: Final[tuple[Role, ...]] = get_args(Role)[:-1]
+#: Every role, and those whose bearers must permit unless the policy lists others.
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+DECIDING_ROLES: Final[tuple[Role, ...]] = ROLES[:-1]
 DEFAULT_PURPOSES: Final = ("improve.train_ai",)
 #: What a policy with `all_of` may say itself; everything else is its members'.
 KEYS_BESIDE_ALL_OF: Final = (
@@ -109,9 +110,9 @@ class Actor(_Frozen):
 
     Attributes:
         type: who acted.
-        scopes: what the statement must be about; None: anything.
+        scopes: what the statement must be about; absent: anything.
         relations: the person's relation to the account must be one of these;
-            None: any relation, or none.
+            absent: any relation, or none.
     """
 
     type: ActorType
@@ -135,7 +136,7 @@ class Rule(_Frozen):
         expression: ways of expressing consent that count.
         actors: who may consent.
         requires_notice: a `noticed` act must precede the collection.
-        terms: accepted versions of the terms; None: any.
+        terms: accepted versions of the terms; absent: any.
         inherit_purpose: a consent to a purpose above the run's counts too.
         ignore_denials: with `allow` only: not even an objection counts.
     """
@@ -172,7 +173,7 @@ class Temporal(_Frozen):
             in between.
         retroactive: a consent given after the collection counts if it names the
             older data (`explicit`), never, or always.
-        max_age_months: consent lapses after so many calendar months; None: never.
+        max_age_months: consent lapses after so many calendar months; absent: never.
     """
 
     mode: Literal["both", "processing", "collection", "continuous"] = "both"
@@ -226,7 +227,13 @@ class Minors(_Frozen):
 
 
 class Lifecycle(_Frozen):
-    """What the state of a person's account means, before any consent."""
+    """What the state of a person's account means, before any consent.
+
+    Attributes:
+        deleted: `keep` judges the records as if nothing had happened.
+        deactivated: likewise.
+        deceased: likewise.
+    """
 
     deleted: DropOrKeep = "drop"
     deactivated: DropOrKeep = "drop"
@@ -234,13 +241,23 @@ class Lifecycle(_Frozen):
 
 
 class Signals(_Frozen):
-    """Whether a later explicit consent of the person lifts an opt-out."""
+    """What opt-out signals mean.
+
+    Attributes:
+        later_explicit_lifts: a later explicit consent of the person, in any source,
+            lifts an opt-out (11 CCR 7025(c)(3)).
+    """
 
     later_explicit_lifts: bool = False
 
 
 class Aggregate(_Frozen):
-    """Whether rows about groups of people are kept without anybody's consent."""
+    """Whether rows about groups of people are kept without anybody's consent.
+
+    Attributes:
+        allow: keep rows whose `group_size` is large enough.
+        min_group_size: how many people a row must be about.
+    """
 
     allow: bool = False
     min_group_size: Annotated[int, Field(ge=1)] = 50
@@ -259,7 +276,12 @@ class SnapshotRule(_Frozen):
 
 
 class TaxonomyExtension(_Frozen):
-    """Nodes that this policy adds to the purpose and the category tree."""
+    """Nodes that this policy adds to the purpose and the category tree.
+
+    Attributes:
+        purposes: dotted names; parents are added too.
+        categories: dotted names; parents are added too.
+    """
 
     purposes: tuple[Annotated[str, AfterValidator(checks.new_node)], ...] = ()
     categories: tuple[Annotated[str, AfterValidator(checks.new_node)], ...] = ()
@@ -269,8 +291,36 @@ class Policy(_Frozen):
     """Everything a run asks of a record, with all defaults filled in.
 
     A policy with `all_of` asks nothing itself: its members do, and the strictest
-    answer counts. `purposes` and `recipient` are handed to members that state
-    none; `snapshot` and `on_duplicate` are the strictest of all.
+    answer counts. Then `purposes` are those of all members, `recipient` is the one
+    they name, and `snapshot` the strictest of all.
+
+    Attributes:
+        id: name of the policy.
+        version: version of the policy, a text.
+        all_of: policies that bind together; members without version, purposes or
+            recipient take those of this one.
+        purposes: what the records are for; every one must be permitted.
+        recipient: who gets the set; absent: the controller, and consents are not
+            asked for a recipient.
+        rules: what is asked for which categories; the nearest category counts.
+        jurisdictions: code (`DE`, `US-CA`, `EU`) to the rules that go first there.
+        jurisdiction_default: the place of people and records of unknown place.
+        temporal: when consent must have been in force.
+        multi_subject: what happens when a record is about several people.
+        minors: from which age people consent for themselves; absent: not asked.
+        lifecycle: what closed accounts and deaths mean.
+        conflict: whether a standing denial in any source excludes, or the latest
+            act of all sources counts.
+        signals: what opt-out signals mean.
+        aggregate: whether rows about groups of people are kept.
+        sources: `first_party`, `third_party:NAME`; absent: any.
+        on_fail: whether a record without segments goes whole, or only the columns
+            that are not permitted.
+        max_skew_s: seconds that a record may seem to be collected after the
+            instant of the run.
+        snapshot: how fresh and complete the consent data must be.
+        on_duplicate: whether records with the same id stop the run or are dropped.
+        taxonomy: further purposes and categories.
     """
 
     id: Text
@@ -282,7 +332,14 @@ class Policy(_Frozen):
     recipient: Text | None = Field(default=None, validate_default=True)
     rules: Rules = Field(default=(), validate_default=True)
     jurisdictions: Annotated[
-        dict[Code, Annotated[Rules, Field(min_length=1)]],
+        dict[
+            Code,
+            Annotated[
+                tuple[Rule, ...],
+                Field(min_length=1),
+                AfterValidator(checks.one_rule_per_category),
+            ],
+        ],
         BeforeValidator(defaults.filled_lists),
         AfterValidator(checks.no_ignored_denials_in_eu),
     ] = Field(default_factory=dict)

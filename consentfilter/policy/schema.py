@@ -1,0 +1,74 @@
+"""The JSON Schema of a policy file, made from the model.
+
+Editors check a policy while it is written with it (`# yaml-language-server:
+$schema=…`). What JSON Schema cannot say (two rules for one category, unknown
+nodes) `policy check` says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from consentfilter.policy import model
+from consentfilter.policy.model import Policy
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.M | re.S)
+
+
+def policy_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a policy file."""
+    schema = Policy.model_json_schema()
+    definitions: dict[str, dict[str, Any]] = schema["$defs"]
+    for name, definition in definitions.items():
+        _describe(definition, getattr(model, name))
+    # Rules are named by their place when they name themselves nothing.
+    definitions["Rule"]["required"].remove("id")
+    policy = definitions["Policy"]
+    policy["properties"]["all_of"] = {
+        **policy["properties"]["all_of"],
+        "items": {"anyOf": [{"$ref": "#/$defs/Member"}, _PATH]},
+    }
+    policy["properties"]["rules"] |= {"minItems": 1}
+    policy["properties"]["rules"].pop("default")
+    member = {key: value for key, value in policy.items() if key != "required"}
+    definitions["Member"] = {
+        **member,
+        "title": "Member",
+        "description": "A policy inside another one; id, version, purposes and"
+        " recipient are taken from there if absent.",
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "consentfilter policy",
+        "$ref": "#/$defs/Policy",
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+_PATH: Final = {
+    "type": "string",
+    "minLength": 1,
+    "description": "A policy file, relative to this one.",
+}
+
+
+def _describe(definition: dict[str, Any], of: type[BaseModel]) -> None:
+    """Take descriptions of the properties from the model's docstring."""
+    text = inspect.getdoc(of) or ""
+    summary, _, attributes = text.partition("Attributes:\n")
+    definition["description"] = " ".join(summary.split())
+    for said in definition["properties"].values():
+        said.pop("title", None)
+    for name, said in _attributes(attributes):
+        definition["properties"][name]["description"] = said
+
+
+def _attributes(text: str) -> Iterator[tuple[str, str]]:
+    for name, said in _ATTRIBUTE.findall(text):
+        yield name, " ".join(said.split())
