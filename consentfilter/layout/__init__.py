@@ -1,0 +1,1 @@
+"""How a table of any layout is read as the standard columns; see `binding`."""
