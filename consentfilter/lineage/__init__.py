@@ -1,1 +1,1 @@
-""""""
+"""Evidence: row digests, commitments, manifest, proofs, and who checks them."""
