@@ -1,0 +1,291 @@
+"""The consent index: policy × consent, compiled so that records only look up.
+
+Built once per run and shared by all workers. For every question a policy asks, the
+state of every person at `as_of` is tabulated with the start of the unbroken granted
+interval that reaches it. People whose state depends on the record (scopes, links,
+data windows) are marked; the kernel asks `state.Evaluator` for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from consentfilter.decide import ragged
+from consentfilter.decide.ragged import FAR
+from consentfilter.decide.state import GRANTED, Evaluator, Queries
+from consentfilter.decide.statements import Statements, gather_statements
+from consentfilter.decide.targets import Acceptance, Question, Questions
+from consentfilter.errors import RunRefused
+from consentfilter.policy.model import Policy
+from consentfilter.reasons import CODE
+from consentfilter.taxonomy import BASE_VERSION, Taxonomy
+
+if TYPE_CHECKING:
+    from consentfilter.consent.load import Consent
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+#: Statements looked at in one go: bounds the memory of an evaluation.
+PIECE: Final = 1 << 20
+#: Bytes that all tables of an index may take together.
+TABLE_BUDGET_BYTES: Final = 400 << 20
+_TABLE_ROW_BYTES: Final = 22
+
+
+def instant_us(instant: dt.datetime) -> int:
+    """Return microseconds since 1970 UTC of an aware datetime."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """The state of everybody at `as_of` for one row of questions.
+
+    One entry per person, and a last one for somebody nothing is known of.
+
+    Attributes:
+        code: uint8: `GRANTED` or the reason why not.
+        statement: int32: the deciding statement, -1: none.
+        since: int64: start of the unbroken granted interval that reaches `as_of`;
+            `FAR` where not granted.
+        is_whole: bool: there is no earlier granted interval.
+        noticed_at: int64: first covering notice, `FAR`: none; None when no
+            statement of a person is a notice.
+    """
+
+    code: np.ndarray
+    statement: np.ndarray
+    since: np.ndarray
+    is_whole: np.ndarray
+    noticed_at: np.ndarray | None
+
+
+class MemberIndex:
+    """One deciding policy over the statements; grows as records ask.
+
+    Thread-safe: questions and tables are only ever added, under a lock.
+    """
+
+    def __init__(
+        self, policy: Policy, statements: Statements, taxonomy: Taxonomy, as_of_us: int
+    ) -> None:
+        self.policy = policy
+        self.statements = statements
+        self.evaluator = Evaluator.of(statements, policy)
+        self.as_of_us = as_of_us
+        self._questions = Questions(policy, taxonomy, statements.classes)
+        self._tables: dict[int, Table] = {}
+        self._lock = threading.RLock()
+        self.is_plain = self._plain_people()
+        erased = {
+            state
+            for state in ("deleted", "deactivated")
+            if getattr(policy.lifecycle, state) == "drop"
+        }
+        codes = dict.fromkeys(erased, CODE["SUBJECT_ERASED"])
+        if policy.lifecycle.deceased == "drop":
+            codes["deceased"] = CODE["SUBJECT_DECEASED"]
+        self.lifecycle_code = np.array(
+            [codes.get(state, 0) for state in statements.lifecycle_states], np.uint8
+        )
+        self._capacity = TABLE_BUDGET_BYTES // (
+            (statements.num_people + 1) * _TABLE_ROW_BYTES
+        )
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """The relations that some rule of the policy names."""
+        return self._questions.relations
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """The acceptance tables of all questions so far."""
+        return self._questions.acceptance
+
+    def question_numbers(
+        self, cells: list[tuple[str | None, str, str | None]]
+    ) -> np.ndarray:
+        """Return question numbers, one row per (jurisdiction, category, relation).
+
+        Returns:
+            int32 of shape (cells, purposes).
+        """
+        with self._lock:
+            return np.array(
+                [
+                    [self._questions.number(*cell, p) for p in self.policy.purposes]
+                    for cell in cells
+                ],
+                np.int32,
+            ).reshape(len(cells), len(self.policy.purposes))
+
+    def questions(self) -> list[Question]:
+        """Return all questions so far, by number."""
+        with self._lock:
+            return list(self._questions.all)
+
+    def table(self, row: int) -> Table | None:
+        """Return the table of a row, made when first asked; None over the budget."""
+        table = self._tables.get(row)
+        if table is not None:
+            return table
+        with self._lock:
+            if row in self._tables:
+                return self._tables[row]
+            if len(self._tables) >= self._capacity:
+                return None
+            table = self._tables[row] = self._tabulate(row)
+            return table
+
+    def _plain_people(self) -> np.ndarray:
+        """Tell whose state does not depend on the record: no scope, link, window."""
+        data = self.statements
+        plain = ~(data.has_scope | data.has_window)
+        if len(data.linked.groups):
+            plain &= data.component < 0
+        return np.append(plain, True)
+
+    def _tabulate(self, row: int) -> Table:
+        data, size = self.statements, self.statements.num_people + 1
+        code = np.full(size, CODE["NO_CONSENT_RECORD"], np.uint8)
+        statement = np.full(size, -1, np.int32)
+        since = np.full(size, FAR, np.int64)
+        is_whole = np.ones(size, bool)
+        has_notices = any(each.status == "noticed" for each in data.classes)
+        noticed_at = np.full(size, FAR, np.int64) if has_notices else None
+        stated = np.flatnonzero(self.is_plain[:-1] & (data.own.counts > 0))
+        for people in self._pieces(stated):
+            queries = self._queries(row, people)
+            states = self.evaluator.evaluate(queries, self.acceptance)
+            code[people] = states.code
+            statement[people] = states.statement
+            if noticed_at is not None:
+                noticed_at[people] = states.noticed_at
+            granted = people[states.code == GRANTED]
+            if self.policy.temporal.mode in ("both", "continuous"):
+                since[granted], is_whole[granted] = self._intervals(row, granted)
+        return Table(code, statement, since, is_whole, noticed_at)
+
+    def _pieces(self, people: np.ndarray) -> list[np.ndarray]:
+        """Split people so that no piece has many more statements than `PIECE`."""
+        data = self.statements
+        first = data.own.starts[people]
+        last = first + data.own.counts[people] - 1
+        # Groups of a person stand together, so their statements are one range.
+        begin = data.group_start[data.own.groups[first]] if len(people) else first
+        end = data.group_start[data.own.groups[last] + 1] if len(people) else last
+        seen = np.cumsum(end - begin)
+        cuts = np.searchsorted(seen, np.arange(PIECE, int(seen[-1:].sum()), PIECE))
+        return [piece for piece in np.split(people, np.unique(cuts)) if len(piece)]
+
+    def _queries(
+        self, row: int, people: np.ndarray, at: np.ndarray | None = None
+    ) -> Queries:
+        size = len(people)
+        nowhere = np.full(size, -1, np.int32)
+        now = np.full(size, self.as_of_us, np.int64)
+        return Queries(
+            row=np.full(size, row, np.int32),
+            person=people.astype(np.int32, copy=False),
+            scope=(nowhere, nowhere, nowhere),
+            at=now if at is None else at,
+            collected=now,
+        )
+
+    def _intervals(self, row: int, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return since when each grant is unbroken, and whether none was before it."""
+        queries = self._queries(row, people)
+        owner, instants = self.evaluator.changes(
+            queries, self.acceptance, self.as_of_us
+        )
+        order = np.lexsort((instants, owner))
+        owner, instants = owner[order], instants[order]
+        fresh = np.ones(len(owner), bool)
+        fresh[1:] = (owner[1:] != owner[:-1]) | (instants[1:] != instants[:-1])
+        owner, instants = owner[fresh], instants[fresh]
+        asked = queries.take(owner).when(instants)
+        # With one change there is one interval: it starts there.
+        several = ragged.count_by(owner, len(people))[owner] > 1
+        granted = np.ones(len(owner), bool)
+        again = np.flatnonzero(several)
+        if len(again):
+            states = self.evaluator.evaluate(asked.take(again), self.acceptance)
+            granted[again] = states.code == GRANTED
+        positions = np.arange(len(owner), dtype=np.int64)
+        broken = ragged.max_by(owner, np.where(granted, -1, positions), len(people))
+        first = ragged.min_by(
+            owner, np.where(positions > broken[owner], positions, FAR), len(people)
+        )
+        since = instants[first]
+        earlier = granted & (positions < broken[owner])
+        return since, ~ragged.any_by(owner, earlier, len(people))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConsentIndex:
+    """Everything that deciding a record needs; see `compile_index`.
+
+    Attributes:
+        policy, consent metadata and the taxonomy the run uses.
+        members: one per deciding policy, in the policy's order.
+        categories: the known category nodes, sorted; records are coded by position.
+    """
+
+    policy: Policy
+    statements: Statements
+    members: tuple[MemberIndex, ...]
+    taxonomy: Taxonomy
+    categories: tuple[str, ...]
+    as_of_us: int
+
+
+def compile_index(
+    policy: Policy, consent: Consent, taxonomy: Taxonomy | None = None
+) -> ConsentIndex:
+    """Compile a policy and a consent snapshot into an index.
+
+    Args:
+        policy: the declared policy.
+        consent: snapshot, subjects and links.
+        taxonomy: the trees of the run; None: the policy's own.
+
+    Raises:
+        RunRefused: RUN_TAXONOMY_MISMATCH when the snapshot was built with other
+            trees; RUN_SNAPSHOT_INVALID when it is compact and the policy looks at
+            more than the present, or its order is broken.
+    """
+    known = policy.effective_taxonomy() if taxonomy is None else taxonomy
+    meta = consent.snapshot.meta
+    if meta.taxonomy_version not in (BASE_VERSION, known.version):
+        raise RunRefused(
+            "RUN_TAXONOMY_MISMATCH",
+            f"the snapshot was built with taxonomy {meta.taxonomy_version!r}, the run "
+            f"has {known.version!r}: build the snapshot with the run's dataset file, "
+            "or extend the policy's taxonomy alike",
+        )
+    modes = sorted({member.temporal.mode for member in policy.members} - {"processing"})
+    if meta.history == "compact" and modes:
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID",
+            "the snapshot is compact (earlier grants were removed), which only serves "
+            f"temporal mode 'processing'; the policy asks for {', '.join(modes)}: "
+            "build it again with its full history",
+        )
+    statements = gather_statements(consent)
+    as_of_us = instant_us(meta.as_of)
+    return ConsentIndex(
+        policy=policy,
+        statements=statements,
+        members=tuple(
+            MemberIndex(member, statements, known, as_of_us)
+            for member in policy.members
+        ),
+        taxonomy=known,
+        categories=tuple(sorted(known.categories)),
+        as_of_us=as_of_us,
+    )

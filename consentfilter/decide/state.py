@@ -1,0 +1,481 @@
+"""`state(t, X)`: what a person's statements say at an instant, for many at once.
+
+The whole of the consent state is here, and only here: the index tabulates it for
+the common case, the kernel asks it for the rest. Queries, groups and statements are
+columns; a query is expanded to the groups that fit it and those to their
+statements, and the latest act of each group is found by a running maximum.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from consentfilter.decide import ragged
+from consentfilter.decide.calendar import birthday
+from consentfilter.decide.ragged import FAR
+from consentfilter.decide.statements import Statements
+from consentfilter.decide.targets import (
+    DENIAL,
+    DENIAL_CODES,
+    END,
+    END_CODES,
+    GRANT,
+    NOTICE,
+    Acceptance,
+)
+from consentfilter.policy.model import Policy
+from consentfilter.reasons import CODE
+
+GRANTED: Final = 0
+#: A reason code and a statement number in one int64, ordered by the code.
+_SHIFT: Final = np.int64(40)
+_MASK: Final = np.int64((1 << 40) - 1)
+_NO_CONSENT: Final = CODE["NO_CONSENT_RECORD"]
+_NOT_YET: Final = CODE["NOT_YET_VALID"]
+_EXPIRED: Final = CODE["CONSENT_EXPIRED"]
+_INVALIDATED: Final = CODE["CONSENT_INVALIDATED"]
+_OPT_OUT: Final = CODE["OPT_OUT_SIGNAL"]
+_LEAST: Final = np.iinfo(np.int64).min
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Queries:
+    """Whom to ask about what, when; one entry per question.
+
+    Attributes:
+        row: int32: row of the acceptance tables.
+        person: int32: person number, -1 for somebody nothing is known of.
+        scope: int32 per scope column: code of the record's value, -1: none known.
+        at: int64: the instant.
+        collected: int64: when the record was collected.
+    """
+
+    row: np.ndarray
+    person: np.ndarray
+    scope: tuple[np.ndarray, ...]
+    at: np.ndarray
+    collected: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, index: np.ndarray) -> Queries:
+        """Return the chosen questions."""
+        return Queries(
+            self.row[index],
+            self.person[index],
+            tuple(codes[index] for codes in self.scope),
+            self.at[index],
+            self.collected[index],
+        )
+
+    def when(self, at: np.ndarray) -> Queries:
+        """Return the same questions about other instants."""
+        return dataclasses.replace(self, at=at)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class States:
+    """The answers, one per query.
+
+    Attributes:
+        code: uint8: `GRANTED`, or the reason why not.
+        statement: int64: the denial, or the act that came nearest, -1: none. Where
+            granted: the best of all grants, whatever data it covers.
+        covering: int64: the best grant whose data window holds the collection
+            time, -1: none. best: uint8: its rank, 0 self, 1 guardian, 2 others.
+        is_retroactive: some covering grant names `data_from`.
+        noticed_at: int64: the first covering notice, `FAR`: none.
+    """
+
+    code: np.ndarray
+    statement: np.ndarray
+    covering: np.ndarray
+    rank: np.ndarray
+    is_retroactive: np.ndarray
+    noticed_at: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evaluator:
+    """State under one policy: the statements and what the policy makes of them.
+
+    Attributes:
+        statements: the snapshot.
+        policy: a policy that decides itself (one of `Policy.members`).
+        expiry: int64 per statement: when the permission ends by its own window or
+            by the policy's greatest age; None: never.
+        class_code: uint8 per class: the reason of a denial or an end.
+        class_rank: uint8 per class: 0 self, 1 guardian, 2 others.
+        class_explicit_self: bool per class: explicit and by the person.
+        class_guardian, class_self, class_verified: bool per class.
+        has_invalidations: bool per group, None when no group has any.
+    """
+
+    statements: Statements
+    policy: Policy
+    expiry: np.ndarray | None
+    class_code: np.ndarray
+    class_rank: np.ndarray
+    class_explicit_self: np.ndarray
+    class_self: np.ndarray
+    class_guardian: np.ndarray
+    class_verified: np.ndarray
+    class_invalidates: np.ndarray
+
+    @classmethod
+    def of(cls, statements: Statements, policy: Policy) -> Evaluator:
+        """Prepare the columns that depend on the policy."""
+        from consentfilter.decide.calendar import add_months
+
+        expiry = statements.valid_until
+        months = policy.temporal.max_age_months
+        if months is not None:
+            aged = add_months(statements.effective, months)
+            expiry = aged if expiry is None else np.minimum(expiry, aged)
+        classes = statements.classes
+        codes = {**DENIAL_CODES, **END_CODES}
+        ranks = {"self": 0, "guardian": 1}
+        return cls(
+            statements=statements,
+            policy=policy,
+            expiry=expiry,
+            class_code=np.array([codes.get(c.status, 0) for c in classes], np.uint8),
+            class_rank=np.array(
+                [ranks.get(c.actor_type, 2) for c in classes], np.uint8
+            ),
+            class_explicit_self=np.array(
+                [
+                    c.expression == "explicit" and c.actor_type == "self"
+                    for c in classes
+                ],
+                bool,
+            ),
+            class_self=np.array([c.actor_type == "self" for c in classes], bool),
+            class_guardian=np.array(
+                [c.actor_type == "guardian" for c in classes], bool
+            ),
+            class_verified=np.array([c.is_verified for c in classes], bool),
+            class_invalidates=np.array(
+                [c.status == "invalidated" for c in classes], bool
+            ),
+        )
+
+    def fitting_groups(
+        self, queries: Queries
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (query, group, is_linked), by query: the groups that speak.
+
+        Of a group that speaks for somebody else linked to the person, only the
+        denials count.
+        """
+        data = self.statements
+        size = len(data.own.counts)
+        person = np.where(queries.person < size, queries.person, -1)
+        owner, group = data.own.expand(person)
+        parts = [(owner, group, np.zeros(len(owner), bool))]
+        if len(data.linked.groups):
+            component = np.where(person >= 0, data.component[person], -1)
+            owner, group = data.linked.expand(component)
+            others = data.group_person[group] != person[owner]
+            owner, group = owner[others], group[others]
+            parts.append((owner, group, np.ones(len(owner), bool)))
+        for ranges, codes in zip(data.everyone, queries.scope, strict=True):
+            if len(ranges.groups):
+                owner, group = ranges.expand(codes)
+                parts.append((owner, group, np.zeros(len(owner), bool)))
+        if len(parts) == 1:
+            owner, group, linked = parts[0]
+        else:
+            owner, group, linked = (
+                np.concatenate(part) for part in zip(*parts, strict=True)
+            )
+            order = np.argsort(owner, kind="stable")
+            owner, group, linked = owner[order], group[order], linked[order]
+        fits = np.ones(len(owner), bool)
+        for limit, codes in zip(data.group_scope, queries.scope, strict=True):
+            limited = limit[group]
+            fits &= (limited < 0) | (limited == codes[owner])
+        if fits.all():
+            return owner, group, linked
+        return owner[fits], group[fits], linked[fits]
+
+    def evaluate(self, queries: Queries, acceptance: Acceptance) -> States:
+        """Return the state of every query; see the module's docstring."""
+        data = self.statements
+        pair_query, pair_group, is_linked = self.fitting_groups(queries)
+        counts = data.group_start[pair_group + 1] - data.group_start[pair_group]
+        pair, act = ragged.expand(data.group_start[pair_group], counts)
+        query = pair_query[pair]
+        at = queries.at[query]
+        classes = data.class_of[act]
+        row = queries.row[query]
+        kind = acceptance.kind[row, classes]
+        is_live = data.effective[act] <= at
+        is_grant = kind == GRANT
+        note = self._refusals(queries, acceptance, query, row, act, classes, is_grant)
+        if self.class_invalidates.any():
+            voided = self._voided(pair, act, classes, kind)
+            note = np.where((note == 0) & is_grant & voided, _INVALIDATED, note)
+        if data.valid_from is not None:
+            early = (note == 0) & is_grant & (at < data.valid_from[act])
+            note = np.where(early, _NOT_YET, note)
+        acts = is_live & np.where(is_grant, note == 0, (kind == DENIAL) | (kind == END))
+        size = len(pair_query)
+        positions = np.arange(len(act), dtype=np.int64)
+        last = ragged.max_by(pair, np.where(acts, positions, -1), size)
+        noted = is_live & is_grant & (note != 0)
+        notes = np.full(size, FAR, np.int64)
+        if noted.any():
+            encoded = (note[noted].astype(np.int64) << _SHIFT) | act[noted]
+            notes = ragged.min_by(pair[noted], encoded, size)
+        noticed_at = self._notices(queries, query, act, kind, is_linked[pair])
+        current = np.where(last >= 0, act[last], -1)
+        current_kind = np.where(last >= 0, kind[last], 0)
+        return self._combined(
+            queries,
+            acceptance,
+            pair_query,
+            is_linked,
+            current,
+            current_kind,
+            notes,
+            noticed_at,
+        )
+
+    def _refusals(
+        self,
+        queries: Queries,
+        acceptance: Acceptance,
+        query: np.ndarray,
+        row: np.ndarray,
+        act: np.ndarray,
+        classes: np.ndarray,
+        is_grant: np.ndarray,
+    ) -> np.ndarray:
+        """Return per act the first acceptance test a grant fails, 0: none."""
+        before = acceptance.before_age[row, classes]
+        after = acceptance.after_age[row, classes]
+        minors = self.policy.minors
+        if minors is None:
+            return np.where(before != 0, before, after)
+        effective = self.statements.effective[act]
+        majority = self._majority(queries, acceptance)[query]
+        is_unknown = majority == FAR
+        is_early = effective < majority
+        own, guardian = self.class_self[classes], self.class_guardian[classes]
+        unknown = CODE["AGE_UNKNOWN"] if minors.unknown_age == "minor" else 0
+        needs_guardian = CODE["MINOR_REQUIRES_GUARDIAN"]
+        by_age = np.select(
+            [
+                own & is_unknown,
+                own & is_early,
+                guardian & ~is_unknown & ~is_early,
+                guardian & ~self.class_verified[classes],
+            ],
+            [unknown, needs_guardian, CODE["ACTOR_NOT_ALLOWED"], needs_guardian],
+            0,
+        ).astype(np.uint8)
+        return np.where(
+            ~is_grant | (before != 0), before, np.where(by_age != 0, by_age, after)
+        )
+
+    def _majority(self, queries: Queries, acceptance: Acceptance) -> np.ndarray:
+        """Return when each query's person comes of age, `FAR` where unknown."""
+        size = self.statements.num_people
+        if not size:
+            return np.full(len(queries), FAR, np.int64)
+        known = (queries.person >= 0) & (queries.person < size)
+        born = np.where(known, self.statements.birth[queries.person], FAR)
+        return birthday(born, acceptance.age[queries.row])
+
+    def _voided(
+        self, pair: np.ndarray, act: np.ndarray, classes: np.ndarray, kind: np.ndarray
+    ) -> np.ndarray:
+        """Tell which acts a touching invalidation of their group lies at or after."""
+        ends = self.class_invalidates[classes] & (kind == END)
+        if not ends.any():
+            return np.zeros(len(act), bool)
+        size = int(pair[-1]) + 1
+        until = ragged.max_by(pair, np.where(ends, act, -1), size)
+        return act <= until[pair]
+
+    def _notices(
+        self,
+        queries: Queries,
+        query: np.ndarray,
+        act: np.ndarray,
+        kind: np.ndarray,
+        linked: np.ndarray,
+    ) -> np.ndarray:
+        covers = (kind == NOTICE) & ~linked
+        if not covers.any():
+            return np.full(len(queries), FAR, np.int64)
+        return ragged.min_by(
+            query[covers], self.statements.effective[act[covers]], len(queries)
+        )
+
+    def _combined(
+        self,
+        queries: Queries,
+        acceptance: Acceptance,
+        query: np.ndarray,
+        is_linked: np.ndarray,
+        current: np.ndarray,
+        kind: np.ndarray,
+        notes: np.ndarray,
+        noticed_at: np.ndarray,
+    ) -> States:
+        """Fold the groups of each query into one state."""
+        data = self.statements
+        size = len(queries)
+        at = queries.at[query]
+        classes = data.class_of[current] if len(data.class_of) else current
+        code = self.class_code[classes] if len(self.class_code) else classes
+        is_denied = kind == DENIAL
+        is_granted = kind == GRANT
+        is_over = is_granted & self._is_over(queries, acceptance, query, current, at)
+        is_ended = kind == END
+        ended = np.where(is_over, _EXPIRED, code).astype(np.int64)
+        encoded = np.where(
+            is_over | is_ended, (ended << _SHIFT) | np.maximum(current, 0), FAR
+        )
+        notes = np.minimum(notes, encoded)
+        is_granted &= ~is_over & ~is_linked
+        stands = is_denied | is_granted
+        effective = (
+            np.where(stands, data.effective[current], _LEAST)
+            if len(data.effective)
+            else np.zeros(0, np.int64)
+        )
+        if self.policy.conflict == "latest":
+            newest = ragged.max_by(query, effective, size, _LEAST)
+            stands &= effective == newest[query]
+            is_denied &= stands
+            is_granted &= stands
+        if self.policy.signals.later_explicit_lifts:
+            lifts = is_granted & self.class_explicit_self[classes]
+            since = np.where(lifts, effective, _LEAST)
+            lifted_at = ragged.max_by(query, since, size, _LEAST)
+            is_denied &= ~((code == _OPT_OUT) & (effective < lifted_at[query]))
+        denial = ragged.min_by(
+            query,
+            np.where(is_denied, (code.astype(np.int64) << _SHIFT) | current, FAR),
+            size,
+        )
+        note = ragged.min_by(query, notes, size)
+        rank = self.class_rank[classes].astype(np.int64) if len(classes) else classes
+        ranked = (rank << _SHIFT) | np.maximum(current, 0)
+        any_grant = ragged.min_by(query, np.where(is_granted, ranked, FAR), size)
+        covers, names_start = self._windows(queries, query, current, is_granted)
+        covering = ragged.min_by(query, np.where(covers, ranked, FAR), size)
+        return _answers(
+            denial,
+            any_grant,
+            note,
+            covering,
+            ragged.any_by(query, names_start, size),
+            noticed_at,
+        )
+
+    def _is_over(
+        self,
+        queries: Queries,
+        acceptance: Acceptance,
+        query: np.ndarray,
+        current: np.ndarray,
+        at: np.ndarray,
+    ) -> np.ndarray:
+        over = np.zeros(len(current), bool)
+        if self.expiry is not None:
+            over |= at >= self.expiry[current]
+        minors = self.policy.minors
+        if minors is not None and minors.on_majority == "lapse" and len(current):
+            majority = self._majority(queries, acceptance)[query]
+            effective = self.statements.effective[current]
+            over |= (effective < majority) & (at >= majority)
+        return over
+
+    def _windows(
+        self,
+        queries: Queries,
+        query: np.ndarray,
+        current: np.ndarray,
+        is_granted: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Tell which grants cover the collection time, and which name a start."""
+        data = self.statements
+        covers = is_granted.copy()
+        names_start = np.zeros(len(current), bool)
+        collected = queries.collected[query]
+        if data.data_from is not None:
+            start = data.data_from[current]
+            covers &= collected >= start
+            names_start = start != _LEAST
+        if data.data_until is not None:
+            covers &= collected < data.data_until[current]
+        return covers, names_start & covers
+
+    def changes(
+        self, queries: Queries, acceptance: Acceptance, until: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (query, instant), by query: when the state may change up to `until`.
+
+        Between two of these instants of a query its state is constant. Instants at
+        or before the least that matters are included; duplicates may occur.
+        """
+        data = self.statements
+        owner, group, _linked = self.fitting_groups(queries)
+        counts = data.group_start[group + 1] - data.group_start[group]
+        pair, act = ragged.expand(data.group_start[group], counts)
+        query = owner[pair]
+        kind = acceptance.kind[queries.row[query], data.class_of[act]]
+        relevant = (kind == DENIAL) | (kind == END) | (kind == GRANT)
+        query, act, kind = query[relevant], act[relevant], kind[relevant]
+        instants = [(query, data.effective[act])]
+        grants = kind == GRANT
+        for column in (data.valid_from, self.expiry):
+            if column is not None:
+                instants.append((query[grants], column[act[grants]]))
+        minors = self.policy.minors
+        if minors is not None and minors.on_majority == "lapse":
+            instants.append(
+                (np.arange(len(queries)), self._majority(queries, acceptance))
+            )
+        everyone = np.concatenate([part for part, _ in instants])
+        times = np.concatenate([part for _, part in instants])
+        inside = (times <= until) & (times > _LEAST)
+        everyone, times = everyone[inside], times[inside]
+        order = np.argsort(everyone, kind="stable")
+        return everyone[order], times[order]
+
+
+def _answers(
+    denial: np.ndarray,
+    any_grant: np.ndarray,
+    note: np.ndarray,
+    covering: np.ndarray,
+    is_retroactive: np.ndarray,
+    noticed_at: np.ndarray,
+) -> States:
+    is_denied = denial != FAR
+    is_granted = ~is_denied & (any_grant != FAR)
+    is_noted = ~is_denied & ~is_granted & (note != FAR)
+    code = np.full(len(denial), _NO_CONSENT, np.uint8)
+    code[is_noted] = note[is_noted] >> _SHIFT
+    code[is_denied] = denial[is_denied] >> _SHIFT
+    code[is_granted] = GRANTED
+    chosen = np.where(is_denied, denial, np.where(is_granted, any_grant, note))
+    statement = np.where(chosen != FAR, chosen & _MASK, -1)
+    is_covered = is_granted & (covering != FAR)
+    return States(
+        code=code,
+        statement=statement,
+        covering=np.where(is_covered, covering & _MASK, -1),
+        rank=np.where(is_covered, covering >> _SHIFT, 0).astype(np.uint8),
+        is_retroactive=is_retroactive & is_covered,
+        noticed_at=noticed_at,
+    )
