@@ -248,14 +248,13 @@ def summaries(
     ones = np.ones(len(of), int)
     digest = rng.integers(0, len(phrases.REMARKS), len(of))
     payload = pick(phrases.REMARKS, np.where(kind == 0, digest, -1))
-    vector = rng.standard_normal((len(of), 8)).astype(np.float32).reshape(-1)
+    width = np.where(kind == 1, 8, 0)
+    vector = pa.array(rng.standard_normal(int(width.sum())).astype(np.float32))
     return pa.table(
         {
             **common,
             "derived_from": lists(constant("content.transcript", len(of)), ones),
             "summary": payload,
-            "embedding": pa.FixedSizeListArray.from_arrays(
-                pa.array(vector), 8, mask=pa.array(kind == 0)
-            ),
+            "embedding": pc.if_else(pa.array(kind == 1), lists(vector, width), None),
         }
     )
