@@ -66,6 +66,11 @@ class DemoFiles:
         return self.root / "policy.yaml"
 
     @property
+    def dataset(self) -> pathlib.Path:
+        """The binding of the demo."""
+        return self.root / "dataset.yaml"
+
+    @property
     def people(self) -> pathlib.Path:
         """Who is who."""
         return self.root / "people.parquet"
@@ -106,7 +111,8 @@ def write_demo(
     _write(files.people, people_table(cast, same_as))
     _write(files.later, consents.later_withdrawals(cast, people=size(12)))
     data = importlib.resources.files("consentfilter.demo")
-    files.policy.write_text(data.joinpath("policy.yaml").read_text("utf-8"), "utf-8")
+    for path in (files.policy, files.dataset):
+        path.write_text(data.joinpath(path.name).read_text("utf-8"), "utf-8")
     return files
 
 
