@@ -1,0 +1,41 @@
+"""Finding strings in a fixed set never mistakes one for another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentfilter.decide import lookup
+from consentfilter.decide.lookup import KeyTable
+
+TEXTS = st.text(max_size=4)
+
+
+@given(st.lists(TEXTS, unique=True, max_size=40), st.lists(st.none() | TEXTS))
+def test_find_is_the_position_in_the_keys(keys, wanted):
+    expected = [keys.index(text) if text in keys else -1 for text in wanted]
+    found = KeyTable(pa.array(keys, pa.string())).find(pa.array(wanted, pa.string()))
+    assert found.tolist() == expected
+
+
+def test_a_stranger_with_the_hash_of_a_key_is_still_a_stranger(monkeypatch):
+    keys = pa.array([f"user_id\x1f{number}" for number in range(50)], pa.string())
+    table = KeyTable(keys)
+    real = lookup._hashes(keys, table._seed)
+
+    def all_collide(strings, seed):
+        return np.resize(real, len(strings))
+
+    monkeypatch.setattr(lookup, "_hashes", all_collide)
+    strangers = pa.array([f"user_id\x1fstranger {n}" for n in range(50)], pa.string())
+    assert (table.find(strangers) == -1).all()
+    assert table.find(keys).tolist() == list(range(50))
+
+
+def test_many_keys_are_all_found():
+    keys = pa.array([f"k{number}" for number in range(100_000)], pa.string())
+    table = KeyTable(keys)
+    assert (table.find(keys) == np.arange(100_000)).all()
+    assert (table.find(pa.array(["k100000", "", None], pa.string())) == -1).all()
