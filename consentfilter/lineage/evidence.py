@@ -1,0 +1,232 @@
+"""The evidence of a release: collected part by part, merged into two commitments.
+
+    with PartEvidence(scratch / "part-0", key=key, part="part-0.parquet") as evidence:
+        for ledger, people in ...:
+            evidence.add(ledger, people)
+    commitments = write_evidence([scratch / "part-0", ...], directory, key=key)
+
+Collecting holds one batch in memory, merging one bucket (about half a million
+entries) per worker and 64 bytes per page of 64 entries. The result depends on the
+set of entries alone: not on batches, parts, workers or their order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from consentfilter.errors import InputError
+from consentfilter.lineage import columns, entries, evidence_files, pages, people
+from consentfilter.lineage.manifest import Commitments
+from consentfilter.lineage.runs import RunWriter
+from consentfilter.lineage.verifier import PATH_BYTES, key_commitment
+
+#: One row per (record, person named in it).
+PEOPLE_SCHEMA: Final = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("subject_key", pa.string()),
+        pa.field("is_in", pa.bool_(), nullable=False),
+    ]
+)
+
+_RECORD_SUFFIX: Final = ".records"
+_PEOPLE_SUFFIX: Final = ".people"
+
+
+class PartEvidence:
+    """Collects what one part of the release adds to both commitments.
+
+    Writes two scratch files beside each other, `<path>.records` and `<path>.people`.
+    They appear when the part is complete; a part that is done again replaces them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, key: bytes, part: str) -> None:
+        """Start a part.
+
+        Args:
+            path: of the scratch files, without suffix; local.
+            key: the release key, 32 bytes.
+            part: the part's path below `data/` (and below `private/ledger/`).
+        """
+        self._key = key
+        self._part = part
+        self._data_path = f"data/{part}"
+        base = os.fspath(path)
+        self._records = RunWriter(
+            base + _RECORD_SUFFIX, evidence_files.RECORD_RUN_SCHEMA, part=part
+        )
+        self._people = RunWriter(base + _PEOPLE_SUFFIX, people.RUN_SCHEMA, part=part)
+
+    def add(
+        self, ledger: pa.Table | pa.RecordBatch, named: pa.Table | pa.RecordBatch
+    ) -> None:
+        """Add some records of the part, in any order and any number.
+
+        Args:
+            ledger: ledger rows (`ledger.LEDGER_SCHEMA`) of these records.
+            named: who is named in them (`PEOPLE_SCHEMA`): `row` counts from 0 within
+                `ledger`; a null `subject_key` is nobody and left out; `is_in` says
+                that something of this person's remains in the release. The same
+                person may stand several times in one row.
+
+        Raises:
+            InputError: `named` says somebody is in a record that was dropped, or an
+                admitted record has no id or no content digest.
+        """
+        out_row = ledger.column("out_row")
+        is_admitted = _flat(out_row.is_valid()).to_numpy(zero_copy_only=False)
+        admitted = ledger.select(
+            ["record_id", "decision", "reason", "content_sha256", "row", "out_row"]
+        )
+        if not is_admitted.all():
+            admitted = admitted.filter(pa.array(is_admitted))
+        self._refuse_nulls(admitted)
+        made = entries.record_entries(
+            self._key,
+            record_id=_flat(admitted.column("record_id")),
+            decision=_flat(admitted.column("decision")),
+            reason=_flat(admitted.column("reason")),
+            content=columns.byte_matrix(_flat(admitted.column("content_sha256"))),
+            data_path=self._data_path,
+            out_row=_flat(admitted.column("out_row")).to_numpy().astype(np.int64),
+        )
+        batch = pa.RecordBatch.from_arrays(
+            [
+                columns.fixed_binary(made.path),
+                columns.fixed_binary(made.value),
+                _flat(admitted.column("row")).cast(pa.int64()),
+            ],
+            schema=evidence_files.RECORD_RUN_SCHEMA,
+        )
+        self._records.add(batch, pages.path_heads(made.path))
+        paths = np.zeros((len(is_admitted), PATH_BYTES), np.uint8)
+        paths[is_admitted] = made.path
+        self._add_people(_occurrences(named), paths, is_admitted)
+
+    def close(self) -> None:
+        """Finish the part: both scratch files get their names."""
+        self._records.close()
+        self._people.close()
+
+    def __enter__(self) -> PartEvidence:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._records.abort()
+            self._people.abort()
+
+    def _refuse_nulls(self, admitted: pa.Table | pa.RecordBatch) -> None:
+        problems = [
+            f"part {self._part}: {admitted.column(name).null_count} admitted records "
+            f"have no {name}; every admitted record needs one"
+            for name in ("record_id", "decision", "reason", "content_sha256", "row")
+            if admitted.column(name).null_count
+        ]
+        if problems:
+            raise InputError(problems)
+
+    def _add_people(
+        self,
+        named: pl.DataFrame,
+        paths: columns.Bytes2D,
+        is_admitted: npt.NDArray[np.bool_],
+    ) -> None:
+        row = named["row"].to_numpy()
+        is_in = named["is_in"].to_numpy()
+        if np.any(is_in & ~is_admitted[row]):
+            raise InputError(
+                f"part {self._part}: a person counts as in although the record was "
+                "dropped; `is_in` wants an admitted record"
+            )
+        keys = named["subject_key"]
+        batch = pa.RecordBatch.from_arrays(
+            [
+                keys.to_arrow().cast(pa.large_string()),
+                columns.fixed_binary(paths[row]),
+                pa.array(is_in),
+            ],
+            schema=people.RUN_SCHEMA,
+        )
+        self._people.add(batch, people.bucket_numbers(keys))
+
+
+def write_evidence(
+    parts: Sequence[str | os.PathLike[str]],
+    directory: str | os.PathLike[str],
+    *,
+    key: bytes,
+    scratch: str | os.PathLike[str],
+    workers: int = 1,
+) -> Commitments:
+    """Merge the parts' evidence and write the files of `private/evidence/`.
+
+    Args:
+        parts: `path` of each `PartEvidence`, in any order.
+        directory: local, made if need be; gets `records.parquet`, `records.tree`,
+            `subjects.parquet` and `subjects.tree`.
+        key: the release key.
+        scratch: local directory for one more scratch file.
+        workers: threads.
+
+    Returns:
+        Both roots with their sizes, for the manifest.
+
+    Raises:
+        EvidenceError: two admitted records have the same id.
+        StorageError: a scratch file is missing, or a file cannot be written.
+    """
+    bases = sorted(os.fspath(part) for part in parts)
+    target = Path(directory)
+    target.mkdir(parents=True, exist_ok=True)
+    records = evidence_files.write_records(
+        [base + _RECORD_SUFFIX for base in bases], target, workers=workers
+    )
+    subjects_run = Path(scratch) / "subjects"
+    people.fold(
+        [base + _PEOPLE_SUFFIX for base in bases],
+        subjects_run,
+        key=key,
+        workers=workers,
+    )
+    subjects = evidence_files.write_subjects(
+        [os.fspath(subjects_run)], target, workers=workers
+    )
+    subjects_run.unlink()
+    return Commitments(key_commitment(key), records, subjects)
+
+
+def _occurrences(named: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    """Return each (record, person) once; in if any of the mentions is in."""
+    frame = pl.from_arrow(named)
+    assert isinstance(frame, pl.DataFrame)
+    frame = frame.select("row", pl.col("subject_key").cast(pl.String), "is_in")
+    frame = frame.filter(pl.col("subject_key").is_not_null())
+    rows = frame["row"].to_numpy()
+    if np.all(rows[1:] > rows[:-1]):
+        return frame
+    return frame.group_by("row", "subject_key").agg(pl.col("is_in").any())
+
+
+def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return column
