@@ -205,6 +205,24 @@ def one_rule_per_category(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return rules
 
 
+def distinct_members(members: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    """No two members have one id."""
+    ids: dict[str, int] = {}
+    refuse(
+        [
+            (
+                "E124",
+                (at, "id"),
+                f"{member.id!r} is the id of entry [{ids[member.id]}] already; reports"
+                " could not tell them apart",
+            )
+            for at, member in enumerate(members)
+            if ids.setdefault(member.id, at) != at
+        ]
+    )
+    return members
+
+
 def ignored_denial_in_eu(code: str, at: int) -> tuple[str, Path, str]:
     """The finding about a rule of a European list that ignores objections."""
     return (

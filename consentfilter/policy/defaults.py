@@ -24,10 +24,10 @@ def filled(data: Mapping[str, Any]) -> dict[str, Any]:
     document = dict(data)
     if document.get("all_of"):
         document["all_of"] = _members(document)
-        return document
-    if "rules" not in document:
+    elif "rules" not in document:
         document["rules"] = ({"id": "default", "categories": ("*",)},)
-    document["rules"] = _named(document["rules"], "rules")
+    if "rules" in document:
+        document["rules"] = _named(document["rules"], "rules")
     return document
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from consentfilter.policy import words
 from consentfilter.policy.explain_rules import about_rules
 from consentfilter.policy.model import ROLES, Policy
-from consentfilter.policy.unchecked import not_checked
+from consentfilter.policy.unchecked import NEVER_CHECKED, not_checked
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,8 +47,39 @@ def explain_sections(policy: Policy) -> tuple[Section, ...]:
 
     A sentence that starts with blanks belongs to the one above it.
     """
-    if policy.all_of:
-        return tuple(_about_members(policy))
+    if not policy.all_of:
+        return (
+            *_own_sections(policy),
+            Section("Before a run", tuple(_about_run(policy))),
+            Section("Always so, whatever a policy says", _ALWAYS),
+            Section("Not checked", (*not_checked(policy), *NEVER_CHECKED)),
+        )
+    named = words.joined((f"{m.id} {m.version}" for m in policy.members), "and")
+    return (
+        Section(
+            "Several policies at once",
+            (
+                f"These policies bind together: {named}.",
+                "The strictest answer counts. What any of them removes from a record"
+                " is removed.",
+            ),
+        ),
+        *(
+            Section(f"{member.id}: {section.title}", section.sentences)
+            for member in policy.members
+            for section in (
+                *_own_sections(member),
+                Section("Not checked", not_checked(member)),
+            )
+        ),
+        Section("Before a run", tuple(_about_run(policy))),
+        Section("Always so, whatever a policy says", _ALWAYS),
+        Section("Not checked by any policy", NEVER_CHECKED),
+    )
+
+
+def _own_sections(policy: Policy) -> tuple[Section, ...]:
+    """Return what a policy asks of a record."""
     return (
         Section("Purpose and recipient", tuple(_about_purpose(policy))),
         *(Section(title, sentences) for title, sentences in about_rules(policy)),
@@ -58,9 +89,6 @@ def explain_sections(policy: Policy) -> tuple[Section, ...]:
         Section("Closed accounts and deaths", tuple(_about_lifecycle(policy))),
         Section("Objections and contradictions", tuple(_about_conflict(policy))),
         Section("Records", tuple(_about_records(policy))),
-        Section("Before a run", tuple(_about_run(policy))),
-        Section("Always so, whatever a policy says", _ALWAYS),
-        Section("Not checked", not_checked(policy)),
     )
 
 
@@ -78,22 +106,6 @@ _ALWAYS = (
     " do not.",
     "A consent that was found invalid counts as never given.",
 )
-
-
-def _about_members(policy: Policy) -> Iterator[Section]:
-    named = words.joined((f"{m.id} {m.version}" for m in policy.members), "and")
-    yield Section(
-        "Several policies at once",
-        (
-            f"These policies bind together: {named}.",
-            "The strictest answer counts. What any of them removes from a record is"
-            " removed.",
-        ),
-    )
-    yield Section("Before a run", tuple(_about_run(policy)))
-    for member in policy.members:
-        for section in explain_sections(member):
-            yield Section(f"{member.id}: {section.title}", section.sentences)
 
 
 def _about_purpose(policy: Policy) -> Iterator[str]:

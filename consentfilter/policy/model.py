@@ -325,7 +325,7 @@ class Policy(_Frozen):
 
     id: Text
     version: Text
-    all_of: tuple[Policy, ...] = ()
+    all_of: Annotated[tuple[Policy, ...], AfterValidator(checks.distinct_members)] = ()
     purposes: Annotated[
         tuple[Node, ...], Field(min_length=1), AfterValidator(checks.distinct)
     ] = Field(default=DEFAULT_PURPOSES, validate_default=True)
@@ -390,7 +390,9 @@ class Policy(_Frozen):
     def _rules_or_members(
         cls, rules: tuple[Rule, ...], info: ValidationInfo
     ) -> tuple[Rule, ...]:
-        return checks.rules_or_members(rules, has_members=bool(info.data.get("all_of")))
+        # Members that were refused are not in the data; that is reported already.
+        has_members = "all_of" not in info.data or bool(info.data["all_of"])
+        return checks.rules_or_members(rules, has_members=has_members)
 
     @field_validator("snapshot")
     @classmethod

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from consentfilter.policy.model import Policy, Rule
 
-_NEVER = (
+#: What no policy looks at.
+NEVER_CHECKED: Final = (
     "Whether a consent was informed, freely given and truly made by whom the record"
     " of it names. The acts are taken as their sources recorded them.",
     "What a record says or shows: people who are in it and not listed as its subjects"
@@ -17,7 +19,7 @@ _NEVER = (
 
 def not_checked(policy: Policy) -> tuple[str, ...]:
     """Return one sentence for each thing that this policy does not look at."""
-    return (*_of_policy(policy), *_of_rules(policy), *_NEVER)
+    return (*_of_policy(policy), *_of_rules(policy))
 
 
 def _of_policy(policy: Policy) -> Iterator[str]:
