@@ -1,1 +1,1 @@
-""""""
+"""Engines: read parts, decide them, write a release; the rim where I/O happens."""

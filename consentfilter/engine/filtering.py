@@ -1,0 +1,368 @@
+"""Filter a dataset: what `consentfilter filter` does, as a function."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from consentfilter import digest
+from consentfilter.dataset import Dataset
+from consentfilter.engine import inputs, local, repeats, statement
+from consentfilter.engine.duplicates import IdHashes
+from consentfilter.engine.footers import Footer
+from consentfilter.engine.local import DEFAULT_MEMORY_BYTES, OpenSinks
+from consentfilter.engine.prepare import (
+    AnyPath,
+    ConsentLike,
+    Deciders,
+    compile_run,
+    load_deciders,
+)
+from consentfilter.engine.progress import NoProgress, Progress
+from consentfilter.engine.release import (
+    ReleaseBuilder,
+    check_target,
+    evidence_path,
+    is_inside,
+    open_release,
+)
+from consentfilter.engine.shard import Run, ShardRecord, Sinks, check_rows
+from consentfilter.engine.storage import Location
+from consentfilter.engine.tally import Tally
+from consentfilter.errors import InputError, StorageError
+from consentfilter.lineage.evidence import PartEvidence, write_evidence
+from consentfilter.lineage.manifest import Release
+from consentfilter.lineage.sign import Signer, envelope
+from consentfilter.policy import Policy
+from consentfilter.reasons import Decision
+
+#: Shows progress of a run of so many rows in so many parts while the block runs.
+ShowProgress = Callable[[int, int], contextlib.AbstractContextManager[Progress]]
+ENGINE: Final = "local"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Naming:
+    """What a release is called.
+
+    Attributes:
+        dataset: the data set's name; None: the base name of the release.
+        version: the release's version.
+        previous: SHA-256 (hex) of the previous release's manifest, or None.
+    """
+
+    dataset: str | None = None
+    version: str = "1"
+    previous: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did.
+
+    Attributes:
+        release: where the release is; None in a dry run.
+        ledger: where a dry run's ledger is, if it was written.
+        manifest_sha256: digest of the manifest; None in a dry run.
+        is_signed: whether the manifest is signed.
+        parts: how many input parts. tally: rows by outcome, reason, category.
+        as_of: the instant of the decision.
+        snapshot_id, policy_id, policy_version: what decided.
+        lint: warnings about the policy.
+        seconds: how long it took.
+    """
+
+    release: str | None
+    ledger: str | None
+    manifest_sha256: str | None
+    is_signed: bool
+    parts: int
+    tally: Tally
+    as_of: dt.datetime
+    snapshot_id: str
+    policy_id: str
+    policy_version: str
+    lint: tuple[str, ...]
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return self.tally.rows()
+
+    @property
+    def admitted_rows(self) -> int:
+        """How many rows were kept or redacted."""
+        return self.rows - self.tally.rows(Decision.DROP)
+
+
+def filter_dataset(
+    records: AnyPath | Sequence[AnyPath],
+    consent: ConsentLike,
+    policy: Policy | AnyPath,
+    *,
+    out: AnyPath | None = None,
+    dataset: Dataset | AnyPath | None = None,
+    as_of: dt.datetime | None = None,
+    subjects: AnyPath | None = None,
+    links: AnyPath | None = None,
+    naming: Naming | None = None,
+    release_key: bytes | None = None,
+    id_key: bytes | None = None,
+    signer: Signer | None = None,
+    dry_run: bool = False,
+    limit: int | None = None,
+    workers: int | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    show_progress: ShowProgress | None = None,
+    on_start: Callable[[Deciders], None] | None = None,
+) -> Summary:
+    """Filter records by consent into a release.
+
+    Args:
+        records: a Parquet file, a directory, a glob, a URL, or several.
+        consent: loaded consent, event files or a snapshot.
+        policy: a policy or its file.
+        out: the release to make; may be None in a dry run, else the dry run's
+            ledger is written there.
+        dataset: a binding or its file; None: the standard layout.
+        as_of: the instant of the decision; None: the snapshot's, or now.
+        subjects: side file of people.
+        links: side file of linked identities.
+        naming: what the release is called.
+        release_key: 32 bytes that key commitments and pseudonyms; None: random.
+        id_key: keys subject ids; must be the one the snapshot was built with.
+        signer: signs the manifest; None: the release is not signed.
+        dry_run: decide and count only.
+        limit: take only so many rows.
+        workers: threads; None: one per core.
+        memory_bytes: how much memory rows in flight may take.
+        show_progress: shows progress.
+        on_start: told what decides, before the first record is read.
+
+    Raises:
+        InputError: with every problem of what was given.
+        PolicyError: the policy is not valid.
+        RunRefused: the snapshot is stale, incomplete, or does not fit the policy.
+        StorageError: reading or writing failed.
+    """
+    started = dt.datetime.now(dt.UTC)
+    places = [records] if isinstance(records, str | os.PathLike) else list(records)
+    target = _target(out, places, dry_run=dry_run)
+    parts: list[Footer] = []
+
+    def open_records(binding: Dataset) -> None:
+        parts.extend(inputs.open_records(places, binding, limit=limit))
+
+    deciders = load_deciders(
+        consent,
+        policy,
+        dataset=dataset,
+        as_of=as_of,
+        subjects=subjects,
+        links=links,
+        id_key=id_key,
+        also=open_records,
+    )
+    if on_start is not None:
+        on_start(deciders)
+    run = compile_run(
+        deciders, release_key=release_key, id_key=id_key, emits=not dry_run
+    )
+    work = _Work(
+        parts,
+        deciders,
+        workers or os.cpu_count() or 1,
+        memory_bytes,
+        show_progress or _no_progress,
+    )
+    lint = statement.lint_texts(deciders)
+    if dry_run:
+        records_done, ledger = work.look(run, target)
+        release = manifest_sha256 = None
+    else:
+        assert target is not None
+        with open_release(target) as builder:
+            records_done = work.write(run, builder)
+            manifest_sha256 = _finish(
+                builder,
+                work,
+                run,
+                records_done,
+                naming or Naming(),
+                signer,
+                started,
+                lint,
+            )
+        release, ledger = target.shown, None
+    meta = deciders.consent.snapshot.meta
+    return Summary(
+        release=release,
+        ledger=ledger,
+        manifest_sha256=manifest_sha256,
+        is_signed=signer is not None,
+        parts=len(parts),
+        tally=sum((record.tally for record in records_done), Tally()),
+        as_of=deciders.as_of,
+        snapshot_id=meta.snapshot_id,
+        policy_id=deciders.policy.id,
+        policy_version=deciders.policy.version,
+        lint=lint,
+        seconds=(dt.datetime.now(dt.UTC) - started).total_seconds(),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Work:
+    """The parts of a run and how they are worked through."""
+
+    footers: list[Footer]
+    deciders: Deciders
+    workers: int
+    memory_bytes: int
+    show_progress: ShowProgress
+
+    def look(
+        self, run: Run, target: Location | None
+    ) -> tuple[list[ShardRecord], str | None]:
+        """Decide everything, write nothing but the ledger, and that only if asked."""
+        if target is None:
+            with tempfile.TemporaryDirectory() as scratch:
+                return self._process(run, scratch, _open_nothing), None
+        with open_release(target) as builder:
+            records = self._process(
+                run,
+                builder.make_scratch(),
+                lambda footer: Sinks(ledger=builder.ledger_sink(footer.part.name)),
+            )
+            builder.publish_ledger()
+        return records, builder.shown
+
+    def write(self, run: Run, builder: ReleaseBuilder) -> list[ShardRecord]:
+        """Decide everything and write data, ledger and evidence of every part."""
+        builder.write_key(run.release_key)
+        scratch = builder.make_scratch()
+
+        def open_sinks(footer: Footer) -> Sinks:
+            name = footer.part.name
+            return Sinks(
+                builder.data_sink(name),
+                builder.ledger_sink(name),
+                PartEvidence(
+                    evidence_path(scratch, name), key=run.release_key, part=name
+                ),
+            )
+
+        records = self._process(run, scratch, open_sinks)
+        for record in records:
+            assert record.data is not None
+            assert record.ledger is not None
+            builder.note_public(record.data)
+            builder.note_private(record.ledger)
+        return records
+
+    def _process(
+        self, run: Run, scratch: str, open_sinks: OpenSinks
+    ) -> list[ShardRecord]:
+        """Run the engine; check that ids are unique and that all rows are there."""
+        dataset, drops = run.dataset, self.deciders.policy.on_duplicate == "drop"
+        with contextlib.closing(IdHashes(Path(scratch))) as hashes:
+            if drops:
+                repeated = repeats.find_repeated(
+                    hashes, self.footers, dataset, workers=self.workers
+                )
+                run = dataclasses.replace(run, repeated=repeated)
+            rows = sum(footer.wanted_rows for footer in self.footers)
+            with self.show_progress(rows, len(self.footers)) as progress:
+                records = local.run_parts(
+                    self.footers,
+                    run,
+                    open_sinks,
+                    workers=self.workers,
+                    memory_bytes=self.memory_bytes,
+                    ids=None if drops else hashes,
+                    progress=progress,
+                )
+            if not drops:
+                repeats.refuse_repeated(hashes, self.footers, dataset)
+        problems = check_rows(self.footers, records)
+        if problems:
+            raise StorageError(
+                [f"{problem}; the run does not add up" for problem in problems]
+            )
+        return records
+
+
+def _finish(
+    builder: ReleaseBuilder,
+    work: _Work,
+    run: Run,
+    records: list[ShardRecord],
+    naming: Naming,
+    signer: Signer | None,
+    started_at: dt.datetime,
+    lint: tuple[str, ...],
+) -> str:
+    """Write evidence, indexes and manifest, and give the release its name."""
+    scratch = builder.make_scratch()
+    with builder.evidence_directory() as directory:
+        commitments = write_evidence(
+            [evidence_path(scratch, record.name) for record in records],
+            directory,
+            key=run.release_key,
+            scratch=scratch,
+            workers=work.workers,
+        )
+    inputs_read = inputs.hash_parts(work.footers, workers=work.workers)
+    made = statement.statement(
+        work.deciders,
+        work.footers,
+        inputs_read,
+        sum((record.tally for record in records), Tally()),
+        commitments,
+        release=Release(
+            naming.dataset or builder.name, naming.version, naming.previous
+        ),
+        run_id=str(uuid.uuid4()),
+        started_at=started_at,
+        engine=ENGINE,
+        index_sha256=builder.write_index(),
+        evidence_sha256=builder.write_private_index(),
+        lint=lint,
+    )
+    manifest = envelope(made, signer)
+    builder.publish(manifest)
+    return digest.sha256(manifest)
+
+
+def _target(
+    out: AnyPath | None, places: Sequence[AnyPath], *, dry_run: bool
+) -> Location | None:
+    """Check where the release goes, before anything else is done."""
+    if out is None:
+        if dry_run:
+            return None
+        raise InputError("No place for the release; name one with --out (out=).")
+    for place in places:
+        if is_inside(os.fspath(out), os.fspath(place)):
+            raise InputError(
+                f"{os.fspath(out)}: lies inside the records {os.fspath(place)}, where "
+                "the next run would read it as records; choose another --out."
+            )
+    return check_target(os.fspath(out))
+
+
+def _open_nothing(footer: Footer) -> Sinks:
+    return Sinks()
+
+
+@contextlib.contextmanager
+def _no_progress(rows: int, parts: int) -> Iterator[Progress]:
+    yield NoProgress()

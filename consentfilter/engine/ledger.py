@@ -1,0 +1,120 @@
+"""Ledger rows out of decisions, and how a ledger file is written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from consentfilter import reasons
+from consentfilter.decide.decisions import Decisions
+from consentfilter.lineage.ledger import LEDGER_SCHEMA
+from consentfilter.reasons import Decision
+
+_REASON_NAMES: Final = pa.array([*reasons.FAIL_REASONS, *reasons.KEEP_REASONS])
+_REASON_AT: Final = np.zeros(256, np.int32)
+_REASON_AT[[reasons.CODE[name] for name in _REASON_NAMES.to_pylist()]] = np.arange(
+    len(_REASON_NAMES)
+)
+_DECISION_NAMES: Final = pa.array(["drop", "redact", "keep"])
+
+
+def ledger_table(
+    decisions: Decisions,
+    record_id: pa.Array,
+    redacted: pa.Array,
+    digests: pa.Array | None,
+    *,
+    part: str,
+    first_row: int,
+) -> pa.Table:
+    """Return the ledger of a batch; `out_row` counts from the batch's first row.
+
+    Args:
+        decisions: what was decided.
+        record_id: the records' ids.
+        redacted: list<string> of what was taken from each record.
+        digests: 32 bytes per admitted row; None where nothing is emitted.
+        part: the part's name in the release.
+        first_row: position of the batch's first row in the part.
+    """
+    is_admitted = decisions.decision != Decision.DROP
+    out_row = np.cumsum(is_admitted) - 1
+    absent = pa.array(~is_admitted)
+    return pa.Table.from_arrays(
+        [
+            record_id,
+            _named(decisions.decision.astype(np.int32), _DECISION_NAMES),
+            _named(_REASON_AT[decisions.reason], _REASON_NAMES),
+            redacted.cast(LEDGER_SCHEMA.field("redacted").type),
+            _encoded(decisions.rule),
+            decisions.subject_key,
+            decisions.grant_id,
+            decisions.denial_id,
+            _named(np.zeros(len(decisions), np.int32), pa.array([part])),
+            pa.array(np.arange(first_row, first_row + len(decisions))),
+            pc.if_else(absent, None, pa.array(out_row)),
+            _spread(digests, out_row, absent),
+        ],
+        schema=LEDGER_SCHEMA,
+    )
+
+
+def numbered_from(ledger: pa.Table, first_out_row: int) -> pa.Table:
+    """Return a batch's ledger with `out_row` counted within the whole part."""
+    at = LEDGER_SCHEMA.get_field_index("out_row")
+    moved = pc.add(ledger.column(at), first_out_row)
+    return ledger.set_column(at, LEDGER_SCHEMA.field(at), moved)
+
+
+def ledger_writer(sink: Any) -> pq.ParquetWriter:
+    """Open a writer for a ledger: compact, fast to read by record, zstd.
+
+    Names repeat and are dictionary-encoded; positions rise and are stored as
+    differences; ids are stored plain; digests are random and not compressed.
+    """
+    codecs = dict.fromkeys(_leaf_paths(), "zstd") | {"content_sha256": "none"}
+    return pq.ParquetWriter(
+        sink,
+        LEDGER_SCHEMA,
+        compression=codecs,
+        compression_level={p: 1 for p in codecs if p != "content_sha256"},
+        use_dictionary=["decision", "reason", "rule", "part"],
+        column_encoding={
+            "row": "DELTA_BINARY_PACKED",
+            "out_row": "DELTA_BINARY_PACKED",
+        },
+        write_statistics=["record_id", "row", "out_row"],
+    )
+
+
+def _leaf_paths() -> list[str]:
+    return [
+        "redacted.list.element" if name == "redacted" else name
+        for name in LEDGER_SCHEMA.names
+    ]
+
+
+def _named(codes: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes), names)
+
+
+def _encoded(values: pa.Array) -> pa.DictionaryArray:
+    wanted = LEDGER_SCHEMA.field("rule").type
+    if pa.types.is_dictionary(values.type):
+        return values.cast(wanted)
+    return values.dictionary_encode()
+
+
+def _spread(
+    digests: pa.Array | None, out_row: np.ndarray, absent: pa.Array
+) -> pa.Array:
+    """Give each admitted row its digest and every other row null."""
+    if digests is None or not len(digests):
+        return pa.nulls(len(out_row), pa.binary(32))
+    if len(digests) == len(out_row):
+        return digests
+    return digests.take(pc.if_else(absent, None, pa.array(out_row)))

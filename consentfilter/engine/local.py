@@ -1,0 +1,230 @@
+"""The local engine: worker threads in one process that share the compiled index.
+
+pyarrow, numpy and polars release the interpreter's lock, so threads keep all cores
+busy and the index is in memory once. Units of a part are decided ahead of the one
+that is being written, and written in their order: what comes out does not depend on
+the number of workers.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from consentfilter.engine.duplicates import IdHashes
+from consentfilter.engine.footers import Footer
+from consentfilter.engine.progress import NoProgress, Progress
+from consentfilter.engine.shard import (
+    PIECE_BYTES,
+    PartReader,
+    Run,
+    ShardRecord,
+    ShardWriter,
+    Sinks,
+    Unit,
+    UnitResult,
+    units,
+)
+
+#: Rows in flight may take this much memory, unless told otherwise.
+DEFAULT_MEMORY_BYTES: Final = 768 << 20
+# A unit's tables, masks and encoded pages together, against its uncompressed size.
+_MEMORY_FACTOR: Final = 3
+_BYTES_PER_ROW: Final = 200
+
+#: Opens the sinks of a part.
+OpenSinks = Callable[[Footer], Sinks]
+#: A unit that is being decided, and its share of the memory.
+_Flight: TypeAlias = tuple["concurrent.futures.Future[list[UnitResult]]", int]
+
+
+class Stopped(Exception):  # noqa: N818  (no fault: another worker's error stops this one)
+    """The run is being given up; never leaves this module."""
+
+
+class MemoryBudget:
+    """Lets units in while their estimated memory fits; one always fits alone."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self._total = total_bytes
+        self._used = 0
+        self._changed = threading.Condition()
+
+    def enter(self, size_bytes: int, *, wait: bool) -> bool:
+        """Take a share; False if it does not fit now and `wait` is False.
+
+        Only a caller that holds no share may wait: that keeps callers from waiting
+        for each other.
+        """
+        with self._changed:
+            while self._used and self._used + size_bytes > self._total:
+                if not wait:
+                    return False
+                self._changed.wait(0.1)
+            self._used += size_bytes
+            return True
+
+    def leave(self, size_bytes: int) -> None:
+        """Give a share back."""
+        with self._changed:
+            self._used -= size_bytes
+            self._changed.notify_all()
+
+
+def run_parts(
+    footers: Sequence[Footer],
+    run: Run,
+    open_sinks: OpenSinks,
+    *,
+    workers: int,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    ids: IdHashes | None = None,
+    progress: Progress | None = None,
+) -> list[ShardRecord]:
+    """Decide and write all parts.
+
+    Requires workers >= 1.
+
+    Args:
+        footers: the parts.
+        run: what decides.
+        open_sinks: where each part's output goes.
+        workers: how many units are decided at a time.
+        memory_bytes: how much memory rows in flight may take; a single row group
+            that needs more is still taken, alone.
+        ids: collects the record ids, to find duplicates afterwards.
+        progress: told of what is done.
+
+    Returns:
+        One record per part, in the order of `footers`.
+
+    Raises:
+        ConsentFilterError: the first that any worker met; the others are stopped.
+    """
+    engine = _Engine(run, open_sinks, workers, memory_bytes, ids, progress)
+    return engine.run(footers)
+
+
+class _Engine:
+    def __init__(
+        self,
+        run: Run,
+        open_sinks: OpenSinks,
+        workers: int,
+        memory_bytes: int,
+        ids: IdHashes | None,
+        progress: Progress | None,
+    ) -> None:
+        self._run, self._open_sinks, self._ids = run, open_sinks, ids
+        self._workers = workers
+        self._budget = MemoryBudget(memory_bytes)
+        self._progress = progress or NoProgress()
+        self._stop = threading.Event()
+        self._ahead = 1
+
+    def run(self, footers: Sequence[Footer]) -> list[ShardRecord]:
+        drivers = max(1, min(self._workers, len(footers)))
+        self._ahead = -(-self._workers // drivers)
+        with (
+            concurrent.futures.ThreadPoolExecutor(self._workers) as deciders,
+            concurrent.futures.ThreadPoolExecutor(drivers) as ledgers,
+            concurrent.futures.ThreadPoolExecutor(drivers) as parts,
+        ):
+            self._deciders, self._ledgers = deciders, ledgers
+            futures = [parts.submit(self._drive, footer) for footer in footers]
+            try:
+                for done in concurrent.futures.as_completed(futures):
+                    done.result()
+            except BaseException:
+                self._stop.set()
+                parts.shutdown(wait=False, cancel_futures=True)
+                raise
+            return [future.result() for future in futures]
+
+    def _drive(self, footer: Footer) -> ShardRecord:
+        """Decide and write one part."""
+        with contextlib.closing(PartReader(footer, self._run)) as reader:
+            sinks = self._open_sinks(footer)
+            try:
+                record = self._write(reader, sinks)
+            except BaseException:
+                sinks.abort()
+                raise
+        self._progress.part_done()
+        return record
+
+    def _write(self, reader: PartReader, sinks: Sinks) -> ShardRecord:
+        writer = ShardWriter(reader, sinks)
+        for result in self._in_order(reader):
+            entry = self._ledgers.submit(writer.write_ledger, result)
+            try:
+                writer.write_data(result)
+            finally:
+                entry.result()
+            self._progress.advance(result.rows)
+        return writer.close()
+
+    def _in_order(self, reader: PartReader) -> Iterator[UnitResult]:
+        """Yield a part's results in order, deciding some units ahead."""
+        waiting = collections.deque(units(reader.footer))
+        flying: collections.deque[_Flight] = collections.deque()
+        try:
+            while waiting or flying:
+                self._submit(reader, waiting, flying)
+                if not flying:
+                    yield from self._pieces(reader, waiting.popleft())
+                    continue
+                task, share = flying.popleft()
+                try:
+                    yield from task.result()
+                finally:
+                    self._budget.leave(share)
+        finally:
+            for task, share in flying:
+                task.cancel()
+                self._budget.leave(share)
+
+    def _submit(
+        self,
+        reader: PartReader,
+        waiting: collections.deque[Unit],
+        flying: collections.deque[_Flight],
+    ) -> None:
+        """Start as many units as the look-ahead and the memory allow."""
+        while waiting and len(flying) < self._ahead and not waiting[0].piece_rows:
+            share = _memory_share(waiting[0])
+            if not self._budget.enter(share, wait=not flying):
+                return
+            unit = waiting.popleft()
+            flying.append((self._deciders.submit(self._decide, reader, unit), share))
+
+    def _pieces(self, reader: PartReader, unit: Unit) -> Iterator[UnitResult]:
+        """Yield the pieces of a large row group as they are decided."""
+        self._budget.enter(_memory_share(unit), wait=True)
+        try:
+            for result in reader.decide(unit):
+                self._note(result)
+                yield result
+        finally:
+            self._budget.leave(_memory_share(unit))
+
+    def _decide(self, reader: PartReader, unit: Unit) -> list[UnitResult]:
+        results = list(reader.decide(unit))
+        for result in results:
+            self._note(result)
+        return results
+
+    def _note(self, result: UnitResult) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        if self._ids is not None:
+            self._ids.add(result.record_id)
+
+
+def _memory_share(unit: Unit) -> int:
+    size = min(unit.size_bytes, PIECE_BYTES) if unit.piece_rows else unit.size_bytes
+    return size * _MEMORY_FACTOR + unit.rows * _BYTES_PER_ROW

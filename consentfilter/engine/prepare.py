@@ -1,0 +1,195 @@
+"""Everything that decides, loaded and compiled before the first record is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import pyarrow as pa
+
+from consentfilter.consent.load import Consent, load_consent
+from consentfilter.dataset import Dataset, load_dataset_binding
+from consentfilter.decide.index import compile_index
+from consentfilter.engine.shard import Run
+from consentfilter.errors import ConsentFilterError, InputError
+from consentfilter.policy import Policy, load_policy
+from consentfilter.taxonomy import BASE, Taxonomy
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+#: Consent that is loaded, or where it lies: event files, a snapshot, or a table.
+ConsentLike: TypeAlias = Consent | pa.Table | AnyPath | Sequence[AnyPath]
+#: Size of a release key in bytes.
+RELEASE_KEY_BYTES = 32
+
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deciders:
+    """What decides a run, loaded and checked.
+
+    Attributes:
+        policy, dataset, consent: as loaded.
+        taxonomy: the trees of the run: base, dataset's and policy's nodes.
+        as_of: the instant of the decision.
+    """
+
+    policy: Policy
+    dataset: Dataset
+    consent: Consent
+    taxonomy: Taxonomy
+
+    @property
+    def as_of(self) -> dt.datetime:
+        """The instant of the decision and the knowledge cut."""
+        return self.consent.snapshot.meta.as_of
+
+
+def load_deciders(
+    consent: ConsentLike,
+    policy: Policy | AnyPath,
+    *,
+    dataset: Dataset | AnyPath | None = None,
+    as_of: dt.datetime | None = None,
+    subjects: AnyPath | pa.Table | None = None,
+    links: AnyPath | pa.Table | None = None,
+    id_key: bytes | None = None,
+    also: Callable[[Dataset], object] | None = None,
+) -> Deciders:
+    """Load policy, binding and consent, and refuse what does not fit together.
+
+    Args:
+        consent: loaded consent, event files or a snapshot, or a table of events.
+        policy: a policy or its file.
+        dataset: a binding or its file; None: the standard layout.
+        as_of: the instant of the decision; consent that is loaded has its own.
+        subjects: side file of people, for consent that is not loaded yet.
+        links: side file of linked identities, likewise.
+        id_key: keys subject ids.
+        also: another check that needs the binding only (the records'), so that its
+            problems are shown together with these.
+
+    Raises:
+        InputError: with all problems of the binding, the consent and `also`.
+        PolicyError: the policy is not valid.
+        RunRefused: policy and snapshot do not fit together.
+    """
+    if dataset is None:
+        binding = Dataset()
+    elif isinstance(dataset, Dataset):
+        binding = dataset
+    else:
+        binding = load_dataset_binding(dataset)
+    trees = binding.effective_taxonomy(BASE)
+    problems = _Problems()
+    read_policy = problems.gather(lambda: _load_policy(policy, trees))
+    if read_policy is not None:
+        trees = read_policy.effective_taxonomy(trees)
+    loaded = problems.gather(
+        lambda: _load_consent(consent, binding, trees, as_of, subjects, links, id_key)
+    )
+    if also is not None:
+        problems.gather(lambda: also(binding))
+    problems.raise_all()
+    assert read_policy is not None
+    assert loaded is not None
+    return Deciders(read_policy, binding, loaded, trees)
+
+
+def compile_run(
+    deciders: Deciders,
+    *,
+    release_key: bytes | None = None,
+    id_key: bytes | None = None,
+    emits: bool = True,
+) -> Run:
+    """Compile what decides into what every part shares.
+
+    Args:
+        deciders: policy, binding and consent.
+        release_key: 32 bytes; None: random.
+        id_key: keys subject ids; must be the snapshot's.
+        emits: False for a dry run.
+
+    Raises:
+        InputError: the release key has another length.
+        RunRefused: policy and snapshot do not fit together.
+    """
+    key = secrets.token_bytes(RELEASE_KEY_BYTES) if release_key is None else release_key
+    if len(key) != RELEASE_KEY_BYTES:
+        raise InputError(
+            f"the release key has {len(key)} bytes, wanted {RELEASE_KEY_BYTES} "
+            "(head -c 32 /dev/urandom > release.key makes one)"
+        )
+    return Run(
+        index=compile_index(deciders.policy, deciders.consent, deciders.taxonomy),
+        dataset=deciders.dataset,
+        categories=deciders.taxonomy.categories,
+        release_key=key,
+        id_key=id_key,
+        emits=emits,
+    )
+
+
+def _load_policy(policy: Policy | AnyPath, taxonomy: Taxonomy) -> Policy:
+    if isinstance(policy, Policy):
+        return policy
+    return load_policy(policy, taxonomy=taxonomy)
+
+
+def _load_consent(
+    consent: ConsentLike,
+    dataset: Dataset,
+    taxonomy: Taxonomy,
+    as_of: dt.datetime | None,
+    subjects: AnyPath | pa.Table | None,
+    links: AnyPath | pa.Table | None,
+    id_key: bytes | None,
+) -> Consent:
+    if isinstance(consent, Consent):
+        if not (as_of is None and subjects is None and links is None):
+            raise InputError(
+                "as_of, subjects and links belong to load_consent(); this consent is "
+                "loaded already, so give them there"
+            )
+        return consent
+    given: Any = consent
+    if isinstance(given, str | os.PathLike | pa.Table):
+        given = [given]
+    return load_consent(
+        given,
+        as_of=as_of,
+        subjects=subjects,
+        links=links,
+        taxonomy=taxonomy,
+        dataset=dataset,
+        id_key=id_key,
+    )
+
+
+class _Problems:
+    """Gathers input errors of independent steps; anything else is raised at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[ConsentFilterError] = []
+
+    def gather(self, step: Callable[[], _T]) -> _T | None:
+        """Run a step; keep what it raises and return None, or return its result."""
+        try:
+            return step()
+        except ConsentFilterError as error:
+            self._errors.append(error)
+            return None
+
+    def raise_all(self) -> None:
+        """Raise what was gathered: one error as it is, several as one."""
+        if not self._errors:
+            return
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        listed = [problem for error in self._errors for problem in error.problems]
+        raise InputError(listed) from self._errors[0]
