@@ -16,7 +16,8 @@ from consentfilter import taxonomy
 from consentfilter.policy import jurisdiction
 
 if TYPE_CHECKING:
-    from consentfilter.policy.model import Policy, Rule, Temporal
+    from consentfilter.policy.model import Policy
+    from consentfilter.policy.parts import Rule, Temporal
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]

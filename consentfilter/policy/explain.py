@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from consentfilter.policy import words
 from consentfilter.policy.explain_rules import about_rules
-from consentfilter.policy.model import ROLES, Policy
+from consentfilter.policy.model import Policy
+from consentfilter.policy.parts import ROLES
 from consentfilter.policy.unchecked import NEVER_CHECKED, not_checked
 
 

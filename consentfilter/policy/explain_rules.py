@@ -7,7 +7,8 @@ from typing import get_args
 
 from consentfilter.policy import words
 from consentfilter.policy.jurisdiction import is_in_eu, parents
-from consentfilter.policy.model import Actor, Expression, Policy, Rule
+from consentfilter.policy.model import Policy
+from consentfilter.policy.parts import Actor, Expression, Rule
 
 
 def about_rules(policy: Policy) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -15,7 +15,8 @@ from consentfilter.taxonomy import ancestors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consentfilter.policy.model import Minors, Policy, Rule
+    from consentfilter.policy.model import Policy
+    from consentfilter.policy.parts import Minors, Rule
 
 #: The member states of the European Union since 1 February 2020.
 EU_MEMBERS: Final = frozenset(

@@ -14,7 +14,8 @@ from typing import Final
 from consentfilter.policy.document import Document
 from consentfilter.policy.findings import Finding
 from consentfilter.policy.lint_rules import Found, of_lists
-from consentfilter.policy.model import Aggregate, MultiSubject, Policy
+from consentfilter.policy.model import Policy
+from consentfilter.policy.parts import Aggregate, MultiSubject
 from consentfilter.policy.plain import unknown_nodes
 from consentfilter.taxonomy import BASE, Taxonomy
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from consentfilter.policy.findings import Loc
 from consentfilter.policy.jurisdiction import parents
-from consentfilter.policy.model import Policy, Rule
+from consentfilter.policy.model import Policy
+from consentfilter.policy.parts import Rule
 from consentfilter.taxonomy import ancestors, is_above_or_equal
 
 Found = tuple[str, Loc, str]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from consentfilter.policy import model
+from consentfilter.policy import parts
 from consentfilter.policy.model import Policy
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -26,7 +26,7 @@ def policy_schema() -> dict[str, Any]:
     schema = Policy.model_json_schema()
     definitions: dict[str, dict[str, Any]] = schema["$defs"]
     for name, definition in definitions.items():
-        _describe(definition, getattr(model, name))
+        _describe(definition, getattr(parts, name, Policy))
     # Rules are named by their place when they name themselves nothing.
     definitions["Rule"]["required"].remove("id")
     policy = definitions["Policy"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from consentfilter.policy.model import Policy, Rule
+from consentfilter.policy.model import Policy
+from consentfilter.policy.parts import Rule
 
 #: What no policy looks at.
 NEVER_CHECKED: Final = (

@@ -10,7 +10,7 @@ from consentfilter.policy import Policy
 from consentfilter.policy.findings import CODES, Finding
 from consentfilter.policy.lint import lint
 from consentfilter.policy.load import read_policy
-from consentfilter.policy.model import Rule
+from consentfilter.policy.parts import Rule
 from consentfilter.taxonomy import BASE
 
 QUIET: dict[str, Any] = {

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentfilter import records
-from consentfilter.policy import Policy, load_policy, model
-from consentfilter.policy.model import Actor, Rule
+from consentfilter.policy import Policy, load_policy, parts
+from consentfilter.policy.parts import Actor, Rule
 
 
 def policy(**keys: Any) -> Policy:
@@ -49,8 +49,8 @@ def test_id_and_version_are_enough() -> None:
 
 
 def test_roles_are_those_of_records() -> None:
-    assert model.ROLES == records.ROLES
-    assert model.DECIDING_ROLES == records.DECIDING_ROLES
+    assert parts.ROLES == records.ROLES
+    assert parts.DECIDING_ROLES == records.DECIDING_ROLES
 
 
 def test_rules_without_id_are_named_by_their_place() -> None:
@@ -87,7 +87,7 @@ def test_durations(text: str, length: timedelta) -> None:
 @pytest.mark.parametrize("text", ["P", "PT", "P1Y", "24h", "PT1.5H", "-PT1H", "P1W1D"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="E107"):
-        model.SnapshotRule.model_validate({"max_staleness": text})
+        parts.SnapshotRule.model_validate({"max_staleness": text})
 
 
 def test_a_policy_made_in_code_is_checked_too() -> None:
