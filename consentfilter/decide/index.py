@@ -8,8 +8,10 @@ data windows) are marked; the kernel asks `state.Evaluator` for them.
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import datetime as dt
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_LEAST: Final = np.iinfo(np.int64).min
+#: Threads that tabulate one row of questions.
+_THREADS: Final = min(8, os.cpu_count() or 1)
 #: Statements looked at in one go: bounds the memory of an evaluation.
 PIECE: Final = 1 << 20
 #: Bytes that all tables of an index may take together.
@@ -159,9 +164,11 @@ class MemberIndex:
         has_notices = any(each.status == "noticed" for each in data.classes)
         noticed_at = np.full(size, FAR, np.int64) if has_notices else None
         stated = np.flatnonzero(self.is_plain[:-1] & (data.own.counts > 0))
-        for people in self._pieces(stated):
-            queries = self._queries(row, people)
-            states = self.evaluator.evaluate(queries, self.acceptance)
+
+        def fill(people: np.ndarray) -> None:
+            states = self.evaluator.evaluate(
+                self._queries(row, people), self.acceptance
+            )
             code[people] = states.code
             statement[people] = states.statement
             if noticed_at is not None:
@@ -169,6 +176,14 @@ class MemberIndex:
             granted = people[states.code == GRANTED]
             if self.policy.temporal.mode in ("both", "continuous"):
                 since[granted], is_whole[granted] = self._intervals(row, granted)
+
+        pieces = self._pieces(stated)
+        if len(pieces) > 1:
+            with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(fill, pieces))
+        else:
+            for people in pieces:
+                fill(people)
         return Table(code, statement, since, is_whole, noticed_at)
 
     def _pieces(self, people: np.ndarray) -> list[np.ndarray]:
@@ -203,26 +218,20 @@ class MemberIndex:
         owner, instants = self.evaluator.changes(
             queries, self.acceptance, self.as_of_us
         )
-        order = np.lexsort((instants, owner))
-        owner, instants = owner[order], instants[order]
-        fresh = np.ones(len(owner), bool)
-        fresh[1:] = (owner[1:] != owner[:-1]) | (instants[1:] != instants[:-1])
-        owner, instants = owner[fresh], instants[fresh]
-        asked = queries.take(owner).when(instants)
-        # With one change there is one interval: it starts there.
-        several = ragged.count_by(owner, len(people))[owner] > 1
         granted = np.ones(len(owner), bool)
-        again = np.flatnonzero(several)
+        # With one change there is one interval: it starts there.
+        again = np.flatnonzero(ragged.count_by(owner, len(people))[owner] > 1)
         if len(again):
-            states = self.evaluator.evaluate(asked.take(again), self.acceptance)
+            asked = queries.take(owner[again]).when(instants[again])
+            states = self.evaluator.evaluate(asked, self.acceptance)
             granted[again] = states.code == GRANTED
-        positions = np.arange(len(owner), dtype=np.int64)
-        broken = ragged.max_by(owner, np.where(granted, -1, positions), len(people))
-        first = ragged.min_by(
-            owner, np.where(positions > broken[owner], positions, FAR), len(people)
+        broken = ragged.max_by(
+            owner, np.where(granted, _LEAST, instants), len(people), _LEAST
+        )[owner]
+        since = ragged.min_by(
+            owner, np.where(instants > broken, instants, FAR), len(people)
         )
-        since = instants[first]
-        earlier = granted & (positions < broken[owner])
+        earlier = granted & (instants < broken)
         return since, ~ragged.any_by(owner, earlier, len(people))
 
 

@@ -447,6 +447,9 @@ class Evaluator:
             )
         everyone = np.concatenate([part for part, _ in instants])
         times = np.concatenate([part for _, part in instants])
+        if len(instants) == 1:
+            inside = times <= until
+            return everyone[inside], times[inside]
         inside = (times <= until) & (times > _LEAST)
         everyone, times = everyone[inside], times[inside]
         order = np.argsort(everyone, kind="stable")

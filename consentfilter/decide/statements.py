@@ -277,10 +277,11 @@ def _people_runs(keys: pa.Array, size: int) -> tuple[np.ndarray, pa.Array]:
 
 def _everybody(keys: pa.Array, consent: Consent) -> KeyTable:
     """Number everyone in statements, links and the subjects file."""
-    if pc.count_distinct(keys).as_py() != len(keys):
+    ascending = pc.greater(keys.slice(1), keys.slice(0, max(0, len(keys) - 1)))
+    if not pc.all(ascending, min_count=0).as_py():
         raise RunRefused(
             "RUN_SNAPSHOT_INVALID",
-            "the statements of one subject do not stand together: build the "
+            "the statements do not stand in the order of their subjects: build the "
             "snapshot again",
         )
     further = []

@@ -186,7 +186,7 @@ class Questions:
             return (
                 GRANT,
                 self._before_age(each, rule, purpose, category),
-                _after_age(each, rule, relation),
+                self._after_age(each, rule, relation),
             )
         if each.status == "noticed":
             covers = is_above_or_equal(each.purpose, purpose) and is_above_or_equal(
@@ -223,22 +223,25 @@ class Questions:
             return CODE["RECIPIENT_NOT_COVERED"]
         return 0
 
+    def _after_age(self, each: StatementClass, rule: Rule, relation: str | None) -> int:
+        fits = any(
+            actor.type == each.actor_type
+            and (actor.scopes is None or each.scope_kind in actor.scopes)
+            and (actor.relations is None or relation in actor.relations)
+            for actor in rule.actors
+        )
+        if not fits:
+            return CODE["ACTOR_NOT_ALLOWED"]
+        # Where ages matter, this was tested with them, before the actor.
+        is_guardian = each.actor_type == "guardian"
+        if self._policy.minors is None and is_guardian and not each.is_verified:
+            return CODE["MINOR_REQUIRES_GUARDIAN"]
+        if each.expression not in rule.expression:
+            return CODE["EXPRESSION_INSUFFICIENT"]
+        if rule.terms is not None and each.terms_version not in rule.terms:
+            return CODE["TERMS_VERSION_MISMATCH"]
+        return 0
+
 
 def _is_known(node: str, nodes: frozenset[str]) -> bool:
     return node == "*" or node in nodes
-
-
-def _after_age(each: StatementClass, rule: Rule, relation: str | None) -> int:
-    fits = any(
-        actor.type == each.actor_type
-        and (actor.scopes is None or each.scope_kind in actor.scopes)
-        and (actor.relations is None or relation in actor.relations)
-        for actor in rule.actors
-    )
-    if not fits:
-        return CODE["ACTOR_NOT_ALLOWED"]
-    if each.expression not in rule.expression:
-        return CODE["EXPRESSION_INSUFFICIENT"]
-    if rule.terms is not None and each.terms_version not in rule.terms:
-        return CODE["TERMS_VERSION_MISMATCH"]
-    return 0
