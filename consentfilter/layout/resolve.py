@@ -75,7 +75,7 @@ class SegmentLayout:
         segment_id: struct field, or None.
         category: a value below the struct, or None.
         subjects: sources below the struct.
-        structural: struct fields that are no payload.
+        named: struct fields that a masked segment keeps: its id and its category.
     """
 
     column: str
@@ -83,7 +83,7 @@ class SegmentLayout:
     segment_id: str | None
     category: Value | None
     subjects: tuple[Subjects, ...]
-    structural: frozenset[str]
+    named: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -370,9 +370,15 @@ def _list_column(
     kind = finder.schema.field(finder.schema.get_field_index(name)).type
     wanted = f"a list of structs with {' and '.join(map(repr, needs))}"
     struct = _struct_of(kind)
-    if struct is None or any(struct.get_field_index(need) < 0 for need in needs):
+    is_fixed = pa.types.is_fixed_size_list(kind)
+    if (
+        is_fixed
+        or struct is None
+        or any(struct.get_field_index(need) < 0 for need in needs)
+    ):
         finder.wrong(key, name, kind, wanted, _off(dataset, key))
         return None
+    assert struct is not None
     return name if _fields_fit(finder, key, name, struct) else None
 
 
@@ -417,7 +423,7 @@ def _segments(finder: _Finder, dataset: Dataset) -> SegmentLayout | None:
         return None
     kind = finder.schema.field(finder.schema.get_field_index(column)).type
     struct = _struct_of(kind)
-    if struct is None:
+    if struct is None or pa.types.is_fixed_size_list(kind):
         hint = _off(dataset, "segments")
         finder.wrong("segments.column", column, kind, "a list of structs", hint)
         return None
@@ -434,16 +440,16 @@ def _segments(finder: _Finder, dataset: Dataset) -> SegmentLayout | None:
     )
     for name in binding.keep:
         finder.find("segments.keep", name, "a column outside the segments")
-    structural = {segment_id, *(item.path.fields[0] for item in subjects)}
-    if category is not None and category.path is not None:
-        structural.add(category.path.fields[0])
+    named = {segment_id} if segment_id is not None else set()
+    if category and category.path and len(category.path.fields) == 1:
+        named.add(category.path.fields[0])
     return SegmentLayout(
         column=column,
         struct=struct,
         segment_id=segment_id,
         category=category,
         subjects=subjects,
-        structural=frozenset(name for name in structural if name is not None),
+        named=frozenset(named),
     )
 
 
