@@ -92,21 +92,19 @@ COMMANDS: Final[dict[str, LazyCommand]] = {
 }
 
 
-# "\b" on a line of its own keeps the lines of a paragraph as they are.
 _HELP: Final = """Decide, and prove, which records may train a model.
 
 Start with `consentfilter demo`, or with your own dump:
 
-\b
   consentfilter init dump/ --out .
   consentfilter filter dump/ --consent consent.parquet \\
       --policy policy.yaml --out release --unsigned
 """
 
 
-def _load(name: str, command: LazyCommand) -> Any:
+def _load(name: str, lazy: LazyCommand) -> Any:
     """Import a command's module and make the command of its function or app."""
-    module, _, attribute = command.target.partition(":")
+    module, _, attribute = lazy.target.partition(":")
     found: Callable[..., Any] | typer.Typer = getattr(
         importlib.import_module(module), attribute
     )
@@ -118,7 +116,17 @@ def _load(name: str, command: LazyCommand) -> Any:
         single.command(name)(found)
         loaded = typer.main.get_command(single)
     loaded.name = name
+    for command in (loaded, *getattr(loaded, "commands", {}).values()):
+        command.help = _keep_examples(command.help or "")
     return loaded
+
+
+def _keep_examples(text: str) -> str:
+    """Mark the paragraphs that hold indented lines: help shows them as they are."""
+    return "\n\n".join(
+        f"\b\n{paragraph}" if "\n  " in paragraph else paragraph
+        for paragraph in text.split("\n\n")
+    )
 
 
 class LazyGroup(typer.core.TyperGroup):
@@ -163,7 +171,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=_HELP)
+@app.callback(help=_keep_examples(_HELP))
 def consentfilter(
     version: Annotated[
         bool,
