@@ -15,9 +15,10 @@ from consentfilter.dataset import Dataset
 from consentfilter.errors import InputError
 from consentfilter.layout import columns
 from consentfilter.layout.mentions import bind_mentions, bind_overrides
+from consentfilter.layout.model import Layout
 from consentfilter.layout.nested import is_present, is_text
 from consentfilter.layout.people import bind_people, bind_segments
-from consentfilter.layout.resolve import Layout, lay_out
+from consentfilter.layout.resolve import lay_out
 from consentfilter.records import Bound
 from consentfilter.yamlfile import did_you_mean
 

@@ -14,8 +14,8 @@ from consentfilter.decide.carry import (
     make_struct,
     open_lists,
 )
+from consentfilter.layout.model import SegmentLayout
 from consentfilter.layout.nested import is_list
-from consentfilter.layout.resolve import SegmentLayout
 
 
 def redact_segments(

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from consentfilter.dataset import Dataset
 from consentfilter.layout.instants import to_instants
+from consentfilter.layout.model import Value
 from consentfilter.layout.nested import (
     Flat,
     Path,
@@ -21,7 +22,6 @@ from consentfilter.layout.nested import (
     plain_text,
     struct_child,
 )
-from consentfilter.layout.resolve import Value
 
 #: Where a record comes from if it does not say.
 FIRST_PARTY: Final = "first_party"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consentfilter.dataset import DEFAULT_NS
+from consentfilter.layout.model import Layout
 from consentfilter.layout.nested import (
     is_blank,
     is_null_mask,
@@ -22,7 +23,6 @@ from consentfilter.layout.nested import (
     whole_values,
 )
 from consentfilter.layout.people import Named, subject_keys
-from consentfilter.layout.resolve import Layout
 from consentfilter.records import FieldOverrides, Mentions
 
 NO_COLUMN: Final = -1

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from consentfilter.ids import normalise_ids
 from consentfilter.layout.columns import mapped
+from consentfilter.layout.model import Layout, SegmentLayout, Subjects, Value
 from consentfilter.layout.nested import (
     Flat,
     follow,
@@ -26,7 +27,6 @@ from consentfilter.layout.nested import (
     struct_child,
     whole_values,
 )
-from consentfilter.layout.resolve import Layout, SegmentLayout, Subjects, Value
 from consentfilter.records import ROLES, People, Segments
 
 MENTIONED: Final = ROLES.index("mentioned")
