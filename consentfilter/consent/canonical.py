@@ -1,0 +1,172 @@
+r"""The snapshot id: SHA-256 over the sorted rows in one canonical byte form.
+
+The form depends on the values alone, not on row groups, chunks, string widths or
+dictionaries. It is written and hashed in blocks of 65,536 rows, column by column,
+so that a large snapshot is hashed at the speed of SHA-256 itself::
+
+    "consentfilter snapshot rows 1\n"  number of rows (uint64)
+    for each block, for each column in schema order:
+        presence: one byte 0 (all null), 1 (none null), or
+                  2 and then one byte per row (1 present, 0 null)
+        values of the present rows only:
+            bool                one byte each
+            int32, timestamps   int32 / int64 each (timestamps: us since 1970 UTC)
+            text of many values  length in bytes (uint32) each, then all the bytes
+            text of few values   number of distinct values in the block (uint32), these
+                                 sorted by bytes as text of many values, then the
+                                 position of each row's value among them (uint16)
+            list of text         as text of few values, each list written as
+                                 netstrings (`4:acme,1:*,`)
+
+All numbers are little-endian. Which columns count as text of few values is fixed:
+`FEW_VALUES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+#: Rows of a block; positions in a block's distinct values fit 16 bits.
+BLOCK_ROWS: Final = 65_536
+#: Text columns that are hashed as positions among their distinct values.
+FEW_VALUES: Final = (
+    "source_id",
+    "status",
+    "purpose",
+    "category",
+    "expression",
+    "actor_type",
+    "terms_version",
+    "recipients",
+    "jurisdiction",
+)
+_MAGIC: Final = b"consentfilter snapshot rows 1\n"
+
+
+def snapshot_id(statements: pa.Table) -> str:
+    """Return the hex SHA-256 of a snapshot's rows.
+
+    Args:
+        statements: the columns of the snapshot schema, in schema order, sorted.
+    """
+    state = hashlib.sha256(_MAGIC + statements.num_rows.to_bytes(8, "little"))
+    columns = [
+        _ranked(statements.column(name))
+        if name in FEW_VALUES
+        else _Plain(statements.column(name))
+        for name in statements.column_names
+    ]
+    for start in range(0, statements.num_rows, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, statements.num_rows)
+        for column in columns:
+            for piece in column.block(start, stop):
+                state.update(piece)
+    return state.hexdigest()
+
+
+def netstring_lists(lists: pa.Array) -> pa.Array:
+    """Return each list of text as one text of netstrings; null stays null."""
+    names = lists.flatten().cast(pa.string())
+    sizes = pc.binary_length(names).cast(pa.string())
+    items = pc.binary_join_element_wise(
+        pc.binary_join_element_wise(sizes, names, ":"), "", ","
+    )
+    offsets = np.concatenate(
+        [[0], np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())]
+    )
+    joined = pc.binary_join(
+        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items), ""
+    )
+    return pc.if_else(lists.is_valid(), joined, None)
+
+
+class _Ranked:
+    """A column of few values: rank of each row's value among the sorted ones."""
+
+    def __init__(self, ranks: np.ndarray, values: list[bytes]) -> None:
+        self._ranks, self._values = ranks, values
+
+    def block(self, start: int, stop: int) -> Iterator[bytes]:
+        ranks = self._ranks[start:stop]
+        is_there = ranks >= 0
+        yield from _presence(is_there)
+        if not is_there.any():
+            return
+        ranks = ranks[is_there]
+        seen = np.bincount(ranks, minlength=len(self._values)) > 0
+        distinct = [self._values[at] for at in np.flatnonzero(seen)]
+        yield len(distinct).to_bytes(4, "little")
+        yield np.array([len(value) for value in distinct], "<u4").tobytes()
+        yield b"".join(distinct)
+        yield (np.cumsum(seen) - 1)[ranks].astype("<u2").tobytes()
+
+
+class _Plain:
+    """A column whose values are written as they are."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._column = column
+
+    def block(self, start: int, stop: int) -> Iterator[bytes]:
+        part = self._column.slice(start, stop - start)
+        yield from _presence(part.is_valid().to_numpy())
+        if part.null_count == len(part):
+            return
+        part = part.drop_null().combine_chunks()
+        if isinstance(part, pa.ChunkedArray):
+            part = part.chunk(0)
+        if pa.types.is_boolean(part.type):
+            yield part.cast(pa.uint8()).to_numpy().tobytes()
+        elif pa.types.is_timestamp(part.type):
+            yield part.cast(pa.int64()).to_numpy().astype("<i8").tobytes()
+        elif pa.types.is_integer(part.type):
+            yield part.to_numpy().astype("<i4").tobytes()
+        else:
+            part = part.cast(pa.string())
+            yield pc.binary_length(part).to_numpy().astype("<u4").tobytes()
+            yield _text_bytes(part)
+
+
+def _text_bytes(part: pa.Array) -> bytes:
+    offsets = np.frombuffer(part.buffers()[1], np.int32)
+    first, last = offsets[part.offset], offsets[part.offset + len(part)]
+    data = part.buffers()[2]
+    return b"" if data is None else data[int(first) : int(last)].to_pybytes()
+
+
+def _presence(is_there: np.ndarray) -> Iterator[bytes]:
+    if is_there.all():
+        yield b"\x01"
+    elif not is_there.any():
+        yield b"\x00"
+    else:
+        yield b"\x02"
+        yield is_there.astype(np.uint8).tobytes()
+
+
+def _ranked(column: pa.ChunkedArray) -> _Ranked:
+    if not pa.types.is_dictionary(column.type):
+        if not pa.types.is_list(column.type):
+            column = column.cast(pa.string())
+        else:
+            written = [netstring_lists(chunk) for chunk in column.chunks]
+            column = pa.chunked_array(written, pa.string())
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    if not column.num_chunks:
+        return _Ranked(np.zeros(0, np.int64), [])
+    values = column.chunk(0).dictionary.cast(pa.string()).cast(pa.binary())
+    distinct = sorted(set(values.to_pylist()))
+    rank_of = {value: rank for rank, value in enumerate(distinct)}
+    ranks = np.array([rank_of[value] for value in values.to_pylist()] + [-1], np.int64)
+    codes = [
+        pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy()
+        for chunk in column.chunks
+    ]
+    return _Ranked(ranks[np.concatenate(codes)], distinct)

@@ -1,0 +1,205 @@
+"""Consent files: which paths mean which files, and reading events piece by piece."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from consentfilter.consent.binding import EventsBinding
+from consentfilter.consent.layout import bound_columns
+from consentfilter.errors import InputError
+
+#: Rows of events that are made standard at a time.
+PIECE_ROWS: Final = 1_000_000
+#: File metadata key that tells a snapshot from a file of events.
+SNAPSHOT_KEY: Final = b"snapshot_id"
+
+_SUFFIXES: Final = (".parquet", ".csv")
+#: Columns whose text repeats: read as dictionaries, each value once.
+_WORDS: Final = frozenset(
+    {
+        "source_id",
+        "channel",
+        "subject_ns",
+        "status",
+        "purpose",
+        "category",
+        "expression",
+        "actor_type",
+        "terms_version",
+        "notice_id",
+        "language",
+        "jurisdiction",
+        "controller",
+        "legal_basis",
+        "signal_format",
+        "mapping_version",
+    }
+)
+
+
+def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the files that paths, directories and globs name, each once, sorted.
+
+    A directory stands for all `*.parquet` and `*.csv` below it; names that begin
+    with `_` or `.` are hidden and not read.
+
+    Raises:
+        InputError: with every path that names nothing.
+    """
+    found: dict[str, None] = {}
+    problems = []
+    for path in [os.fspath(path) for path in paths]:
+        if os.path.isfile(path):
+            files = [path]
+        elif os.path.isdir(path):
+            files = _below(path)
+            if not files:
+                problems.append(
+                    f"{path}: no *.parquet or *.csv file below this directory; give "
+                    "the files of consent events, or a snapshot"
+                )
+        elif files := sorted(glob.glob(path, recursive=True)):
+            files = [file for file in files if os.path.isfile(file)]
+        if not files and not os.path.isdir(path):
+            problems.append(f"{path}: no such file or directory; check the path")
+        found |= dict.fromkeys(files)
+    if not paths:
+        problems.append("no consent file was given; wanted event files or a snapshot")
+    if problems:
+        raise InputError(problems)
+    return sorted(found)
+
+
+def _below(directory: str) -> list[str]:
+    root = Path(directory)
+    return sorted(
+        str(path)
+        for path in root.rglob("*")
+        if path.suffix.lower() in _SUFFIXES
+        and path.is_file()
+        and not any(
+            step[0] in "_." and not ("=" in step and step[0] == "_")
+            for step in path.relative_to(root).parts
+        )
+    )
+
+
+def open_parquet(path: str, *, words: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet file.
+
+    Args:
+        path: the file.
+        words: columns to read as dictionaries.
+
+    Raises:
+        InputError: not Parquet, or truncated.
+    """
+    try:
+        return pq.ParquetFile(path, read_dictionary=list(words))
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{path}: not a readable Parquet file ({said}); wanted consent events "
+            "(Parquet or CSV) or a consent snapshot; write the file again if it was "
+            "cut off"
+        ) from error
+
+
+def is_snapshot(path: str) -> bool:
+    """Tell by its metadata whether a file is a snapshot.
+
+    Raises:
+        InputError: the file is neither CSV nor readable Parquet.
+    """
+    if path.lower().endswith(".csv"):
+        return False
+    with open_parquet(path) as file:
+        return SNAPSHOT_KEY in (file.metadata.metadata or {})
+
+
+def pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:
+    """Yield the events of a file, about a million rows at a time, bound columns only.
+
+    Raises:
+        InputError: the file is not readable, or is no file of events.
+    """
+    if path.lower().endswith(".csv"):
+        yield from _csv_pieces(path, binding)
+        return
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+    wanted = _wanted(path, names, binding)
+    words = [column for name, column in wanted.items() if name in _WORDS]
+    with open_parquet(path, words=words) as file:
+        columns = sorted(set(wanted.values()))
+        try:
+            for groups in _row_groups(file.metadata):
+                yield file.read_row_groups(groups, columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"{path}: cannot be read to the end ({said}); write the file again"
+            ) from error
+
+
+def _wanted(path: str, names: list[str], binding: EventsBinding) -> dict[str, str]:
+    wanted = bound_columns(names, binding)
+    if "status" not in wanted and binding.status.constant is None:
+        listed = ", ".join(map(repr, names))
+        if {"record_id", "collected_at"} & set(names):
+            raise InputError(
+                f"{path}: this looks like a file of records, not of consent: it has "
+                f"no column {binding.status.column!r}, but {listed}; give consent "
+                "events or a snapshot here, and the records where records are wanted"
+            )
+        raise InputError(
+            f"{path}: no column {binding.status.column!r} of consent statuses "
+            f"(given, withdrawn, …); found {listed}; name the column under "
+            "`events: status:` in the dataset file"
+        )
+    return wanted
+
+
+def _row_groups(metadata: pq.FileMetaData) -> Iterator[list[int]]:
+    """Gather row groups to pieces; a file without rows is one empty piece."""
+    groups: list[int] = []
+    rows = 0
+    for at in range(metadata.num_row_groups):
+        groups.append(at)
+        rows += metadata.row_group(at).num_rows
+        if rows >= PIECE_ROWS:
+            yield groups
+            groups, rows = [], 0
+    if groups or not metadata.num_row_groups:
+        yield groups
+
+
+def _csv_pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:
+    """Read all columns of a CSV file as text; blank subject ids stay blank."""
+    try:
+        with pacsv.open_csv(path) as peek:
+            names = peek.schema.names
+        wanted = _wanted(path, names, binding)
+        convert = pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=sorted(set(wanted.values())),
+            strings_can_be_null=False,
+        )
+        read = pacsv.ReadOptions(block_size=64 << 20)
+        with pacsv.open_csv(path, read_options=read, convert_options=convert) as file:
+            for batch in file:
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{path}: not a readable CSV file ({said}); wanted a header line and "
+            "one consent event a line"
+        ) from error

@@ -1,0 +1,306 @@
+"""Snapshots on disk: one Parquet file that is written whole and checked when read.
+
+Statements about a person come first, sorted by subject_key; those about everyone
+in an account, a context or an asset come last, in row groups of their own. They
+are not a second file: a reader that lost it would silently lose denials.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from consentfilter.consent import files
+from consentfilter.consent import vocabulary as v
+from consentfilter.consent.canonical import snapshot_id
+from consentfilter.consent.model import ConsentSnapshot, SnapshotMeta, SourceMark
+from consentfilter.consent.schema import INSTANT, SCHEMA_VERSION, SNAPSHOT, WORDS
+from consentfilter.errors import InputError, RunRefused, StorageError
+
+ROW_GROUP_ROWS: Final = 262_144
+_AGAIN: Final = "build it again with `consentfilter snapshot build`"
+_SCOPES: Final = ("account_id", "context_id", "asset_id")
+_SORTED_BY: Final = ("subject_key", "source_id", *_SCOPES)
+#: Columns whose values are a closed list.
+_ENUMS: Final = {
+    "status": v.STATUSES,
+    "expression": v.EXPRESSIONS,
+    "actor_type": v.ACTOR_TYPES,
+}
+
+
+def write_snapshot(snapshot: ConsentSnapshot, path: str | os.PathLike[str]) -> None:
+    """Write a snapshot; under its name there is the whole file or what was before.
+
+    Equal snapshots give equal bytes (of one version of the Parquet library).
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    target = Path(path)
+    statements = snapshot.statements.replace_schema_metadata(_encoded(snapshot.meta))
+    named = len(statements) - statements.column("subject_key").null_count
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
+        )
+        os.close(handle)
+        try:
+            with pq.ParquetWriter(
+                temporary,
+                statements.schema,
+                compression="zstd",
+                use_dictionary=[*WORDS, *_SCOPES, "recipients.list.element"],
+                write_statistics=True,
+            ) as writer:
+                for part in (statements.slice(0, named), statements.slice(named)):
+                    if part.num_rows or not len(statements):
+                        writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise StorageError(
+            f"{target}: the snapshot cannot be written ({error.strerror or error}); "
+            "check that the directory exists, may be written and has space"
+        ) from error
+
+
+def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
+    """Read a snapshot and check that it is what was written.
+
+    Raises:
+        InputError: the file is not readable Parquet, or no snapshot.
+        RunRefused: RUN_SNAPSHOT_INVALID: other columns, other rows than the
+            snapshot id says, values outside the closed lists, an order or a
+            uniqueness key that does not hold.
+    """
+    name = os.fspath(path)
+    with files.open_parquet(name, words=WORDS) as file:
+        metadata = file.metadata.metadata or {}
+        if files.SNAPSHOT_KEY not in metadata:
+            raise InputError(
+                f"{name}: no consent snapshot (its file metadata has no snapshot_id); "
+                "build one from events with `consentfilter snapshot build`"
+            )
+        meta = _decoded(name, metadata)
+        missing = [
+            field for field in SNAPSHOT.names if field not in file.schema_arrow.names
+        ]
+        if missing:
+            raise _invalid(name, f"columns are missing: {', '.join(missing)}")
+        try:
+            table = file.read(columns=SNAPSHOT.names)
+        except (pa.ArrowException, OSError) as error:
+            raise _invalid(name, f"it cannot be read to the end ({error})") from error
+    statements = _in_schema(name, table)
+    found = snapshot_id(statements)
+    if found != meta.snapshot_id:
+        raise _invalid(
+            name, f"its rows have id {found}, its metadata says {meta.snapshot_id}"
+        )
+    check_statements(statements, name)
+    return ConsentSnapshot(statements, meta)
+
+
+def check_statements(statements: pa.Table, name: str = "snapshot") -> None:
+    """Check what every reader of statements relies on.
+
+    Raises:
+        RunRefused: RUN_SNAPSHOT_INVALID with every problem: a null in a required
+            column, a value outside a closed list, a duplicate statement_id, a
+            duplicate order in a group, rows that are not sorted.
+    """
+    problems = []
+    for field in SNAPSHOT:
+        column = statements.column(field.name)
+        if not field.nullable and column.null_count:
+            problems.append(f"column {field.name!r} has {column.null_count:,} nulls")
+        if field.name in _ENUMS:
+            distinct = set(pc.unique(column.cast(pa.string())).to_pylist()) - {None}
+            odd = sorted(distinct - set(_ENUMS[field.name]))
+            if odd:
+                listed = ", ".join(map(repr, odd))
+                problems.append(f"column {field.name!r} holds {listed}")
+    ids = pl.Series(pl.from_arrow(statements.column("statement_id")))
+    if ids.n_unique() != len(ids):
+        twice = ids.filter(ids.is_duplicated()).unique().sort().head(3)
+        listed = ", ".join(map(repr, twice))
+        problems.append(f"statement_id is not unique: {listed}")
+    problems += _order_problems(statements)
+    if problems:
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
+        )
+
+
+def _order_problems(statements: pa.Table) -> list[str]:
+    """Rows must ascend by group and order, so that both keys are unique."""
+    if statements.num_rows < 2:
+        return []
+    frame = pl.DataFrame(
+        [
+            pl.Series(name, pl.from_arrow(_plain(statements.column(name))))
+            for name in (*_SORTED_BY, "order_in_group")
+        ]
+    )
+    is_same = pl.lit(True)
+    is_after = pl.lit(False)
+    for name in _SORTED_BY:
+        now, before = pl.col(name), pl.col(name).shift(1)
+        later = (now > before).fill_null(now.is_null() & before.is_not_null())
+        is_after = is_after | (is_same & later)
+        is_same = is_same & now.eq_missing(before)
+    order = pl.col("order_in_group")
+    flags = frame.select(
+        same=is_same, rises=order > order.shift(1), after=is_after
+    ).slice(1)
+    problems = []
+    if not flags.filter(pl.col("same") & ~pl.col("rises")).is_empty():
+        problems.append(
+            "order_in_group is not unique in a group (source_id, subject_key, "
+            "account_id, context_id, asset_id)"
+        )
+    if not flags.filter(~pl.col("same") & ~pl.col("after")).is_empty():
+        problems.append(
+            "rows are not sorted by subject_key, source_id, account_id, context_id, "
+            "asset_id, so that one group may stand in two places"
+        )
+    return problems
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+
+
+def _in_schema(name: str, table: pa.Table) -> pa.Table:
+    columns, problems = [], []
+    for field in SNAPSHOT:
+        column = table.column(field.name)
+        try:
+            if pa.types.is_timestamp(field.type) and column.type != INSTANT:
+                raise pa.ArrowInvalid(f"found {column.type}")
+            columns.append(column.cast(field.type).unify_dictionaries())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            problems.append(
+                f"column {field.name!r} is of type {column.type}, wanted {field.type} "
+                f"({error})"
+            )
+    if problems:
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
+        )
+    # Required columns are checked for nulls with everything else.
+    return pa.table(columns, names=SNAPSHOT.names)
+
+
+def _invalid(name: str, said: str) -> RunRefused:
+    return RunRefused("RUN_SNAPSHOT_INVALID", f"{name}: {said}; {_AGAIN}")
+
+
+def instant_text(instant: dt.datetime) -> str:
+    """Return an instant as RFC 3339 text in UTC.
+
+    >>> instant_text(dt.datetime(2026, 1, 31, tzinfo=dt.UTC))
+    '2026-01-31T00:00:00Z'
+    """
+    return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _encoded(meta: SnapshotMeta) -> dict[str, str]:
+    sources = [
+        {
+            "source_id": mark.source_id,
+            "watermark": None
+            if mark.watermark is None
+            else instant_text(mark.watermark),
+            "rows": mark.rows,
+        }
+        for mark in meta.sources
+    ]
+    encoded = {
+        "schema_version": meta.schema_version,
+        "snapshot_id": meta.snapshot_id,
+        "as_of": instant_text(meta.as_of),
+        "built_at": instant_text(meta.built_at),
+        "derivation_version": meta.derivation_version,
+        "taxonomy_version": meta.taxonomy_version,
+        "history": meta.history,
+        "sources": _json(sources),
+        "quarantine": _json(meta.quarantine),
+        "widened": _json(meta.widened),
+        "examples": _json(meta.examples),
+    }
+    if meta.id_key_fingerprint is not None:
+        encoded["id_key_fingerprint"] = meta.id_key_fingerprint
+    return encoded
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _decoded(name: str, metadata: dict[bytes, bytes]) -> SnapshotMeta:
+    text = {key.decode(): value.decode() for key, value in metadata.items()}
+    if text.get("schema_version") != SCHEMA_VERSION:
+        raise _invalid(
+            name,
+            f"it has schema version {text.get('schema_version')!r}, this program "
+            f"reads {SCHEMA_VERSION!r}",
+        )
+    try:
+        history = text["history"]
+        if history not in ("full", "compact"):
+            raise ValueError(f"history {history!r}")
+        return SnapshotMeta(
+            schema_version=text["schema_version"],
+            snapshot_id=text["snapshot_id"],
+            as_of=_instant(text["as_of"]),
+            built_at=_instant(text["built_at"]),
+            derivation_version=text["derivation_version"],
+            taxonomy_version=text["taxonomy_version"],
+            history="compact" if history == "compact" else "full",
+            sources=tuple(_mark(item) for item in json.loads(text["sources"])),
+            quarantine=dict(json.loads(text["quarantine"])),
+            widened=dict(json.loads(text.get("widened", "{}"))),
+            examples={
+                code: tuple(ids)
+                for code, ids in json.loads(text.get("examples", "{}")).items()
+            },
+            id_key_fingerprint=text.get("id_key_fingerprint"),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _invalid(name, f"its file metadata cannot be read ({error!r})") from error
+
+
+def _mark(item: dict[str, Any]) -> SourceMark:
+    watermark = item["watermark"]
+    return SourceMark(
+        str(item["source_id"]),
+        None if watermark is None else _instant(watermark),
+        int(item["rows"]),
+    )
+
+
+def _instant(text: str) -> dt.datetime:
+    instant = dt.datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return instant.astimezone(dt.UTC)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
