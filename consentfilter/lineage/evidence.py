@@ -110,7 +110,8 @@ class PartEvidence:
         self._records.add(batch, pages.path_heads(made.path))
         paths = np.zeros((len(is_admitted), PATH_BYTES), np.uint8)
         paths[is_admitted] = made.path
-        self._add_people(_occurrences(named), paths, is_admitted)
+        rows = _flat(ledger.column("row")).cast(pa.int64()).to_numpy()
+        self._add_people(_occurrences(named), paths, rows, is_admitted)
 
     def close(self) -> None:
         """Finish the part: both scratch files get their names."""
@@ -146,25 +147,28 @@ class PartEvidence:
         self,
         named: pl.DataFrame,
         paths: columns.Bytes2D,
+        rows: npt.NDArray[np.int64],
         is_admitted: npt.NDArray[np.bool_],
     ) -> None:
-        row = named["row"].to_numpy()
+        at = named["row"].to_numpy()
         is_in = named["is_in"].to_numpy()
-        if np.any(is_in & ~is_admitted[row]):
+        if np.any(is_in & ~is_admitted[at]):
             raise InputError(
                 f"part {self._part}: a person counts as in although the record was "
                 "dropped; `is_in` wants an admitted record"
             )
-        keys = named["subject_key"]
+        hashes = people.subject_hashes(named["subject_key"])
         batch = pa.RecordBatch.from_arrays(
             [
-                keys.to_arrow().cast(pa.large_string()),
-                columns.fixed_binary(paths[row]),
+                pa.array(hashes),
+                named["subject_key"].to_arrow().cast(pa.large_string()),
+                columns.fixed_binary(paths[at]),
+                pa.array(rows[at]),
                 pa.array(is_in),
             ],
             schema=people.RUN_SCHEMA,
         )
-        self._people.add(batch, people.bucket_numbers(keys))
+        self._people.add(batch, hashes)
 
 
 def write_evidence(
@@ -180,7 +184,7 @@ def write_evidence(
     Args:
         parts: `path` of each `PartEvidence`, in any order.
         directory: local, made if need be; gets `records.parquet`, `records.tree`,
-            `subjects.parquet` and `subjects.tree`.
+            `subjects.parquet`, `subjects.tree` and `people.parquet`.
         key: the release key.
         scratch: local directory for one more scratch file.
         workers: threads.
@@ -202,6 +206,7 @@ def write_evidence(
     people.fold(
         [base + _PEOPLE_SUFFIX for base in bases],
         subjects_run,
+        target / "people.parquet",
         key=key,
         workers=workers,
     )

@@ -75,23 +75,17 @@ class Runs:
 
     Attributes:
         total: number of rows in all runs.
-        parts: what each file's writer was told as `part`.
+        parts: what each file's writer was told as `part`, sorted.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._batches: list[tuple[int, pa.RecordBatch]] = []
-        self.parts: list[str] = []
-        for file, path in enumerate(paths):
-            try:
-                reader = pa.ipc.open_file(pa.memory_map(path))
-            except OSError as problem:
-                raise StorageError(
-                    f"{path}: a scratch file of this run is missing or damaged "
-                    f"({problem}); start the run again"
-                ) from problem
-            self.parts.append(reader.schema.metadata[b"part"].decode())
-            for at in range(reader.num_record_batches):
-                self._batches.append((file, reader.get_batch(at)))
+        readers = sorted((_open(path) for path in paths), key=lambda found: found[0])
+        self.parts = [part for part, _ in readers]
+        self._batches: list[tuple[int, pa.RecordBatch]] = [
+            (file, reader.get_batch(at))
+            for file, (_, reader) in enumerate(readers)
+            for at in range(reader.num_record_batches)
+        ]
         self.total = sum(batch.num_rows for _, batch in self._batches)
 
     def buckets(self, bits: int) -> Iterator[tuple[int, pa.Table]]:
@@ -113,6 +107,17 @@ class Runs:
             ]
             if pieces:
                 yield bucket, pa.Table.from_batches(pieces)
+
+
+def _open(path: str) -> tuple[str, pa.RecordBatchFileReader]:
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(path))
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise StorageError(
+            f"{path}: a scratch file of this run is missing or damaged "
+            f"({problem}); start the run again"
+        ) from problem
+    return reader.schema.metadata[b"part"].decode(), reader
 
 
 def _piece(batch: pa.RecordBatch, start: int, end: int, file: int) -> pa.RecordBatch:

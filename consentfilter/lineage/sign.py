@@ -61,7 +61,7 @@ class KeySigner:
 
     def __init__(self, key: PrivateKey) -> None:
         self._key = key
-        self.key_id: str = verifier.key_id(_public_pem(key))
+        self.key_id: str = verifier.key_id(key.public_key())
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature of the message."""
@@ -142,7 +142,7 @@ def generate_key(
     public_pem = _public_pem(key)
     _write_new(private, pem, mode=0o600)
     _write_new(public, public_pem, mode=0o644)
-    return KeyPair(private, public, verifier.key_id(public_pem))
+    return KeyPair(private, public, verifier.key_id(key.public_key()))
 
 
 def envelope(statement: dict[str, Any], signer: Signer | None) -> bytes:

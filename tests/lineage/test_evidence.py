@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -58,7 +59,7 @@ def test_bytes_do_not_depend_on_batches_parts_workers_or_buckets(
     assert (tmp_path / "small/evidence/records.tree").read_bytes() == files(
         tmp_path / "once"
     )["records.tree"]
-    for name in ("records.parquet", "subjects.parquet"):
+    for name in ("records.parquet", "subjects.parquet", "people.parquet"):
         assert pq.read_table(tmp_path / "small/evidence" / name).equals(
             pq.read_table(tmp_path / "once/evidence" / name)
         )
@@ -76,6 +77,36 @@ def test_evidence_files_are_sorted_and_point_into_the_ledger(tmp_path: Path) -> 
         assert reference_tree.token(KEY, b"record/v1", record)[:16] == row["path"]
     subjects = pq.read_table(tmp_path / "evidence/subjects.parquet")
     assert subjects["path"].to_pylist() == sorted(subjects["path"].to_pylist())
+
+
+def test_the_people_file_lists_what_each_person_is_in(tmp_path: Path) -> None:
+    parts = three_parts()
+    made_release.write(parts, tmp_path, batch_rows=13)
+    listed = pq.read_table(tmp_path / "evidence/people.parquet").to_pylist()
+    order = [(row["subject_hash"], row["part"], row["row"]) for row in listed]
+    assert order == sorted(set(order))
+    expected = {
+        (person["subject_key"], one.name, person["row"])
+        for one in parts
+        for person in one.people.to_pylist()
+        if person["is_in"] and person["subject_key"] is not None
+    }
+    keys = sorted({key for key, _, _ in expected})
+    hashes = dict(zip(keys, people_module.subject_hashes(pl.Series(keys)), strict=True))
+    assert set(order) == {(hashes[key], part, row) for key, part, row in expected}
+
+
+def test_two_people_with_one_hash_stay_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = three_parts()
+    expected = made_release.write(parts, tmp_path / "a")
+    monkeypatch.setattr(
+        people_module,
+        "subject_hashes",
+        lambda keys: keys.str.len_bytes().cast(pl.UInt64).to_numpy() << 60,
+    )
+    assert made_release.write(parts, tmp_path / "b") == expected
 
 
 def test_two_admitted_records_with_one_id_are_refused_by_place(tmp_path: Path) -> None:
@@ -184,7 +215,7 @@ def test_paths_that_agree_in_their_first_half_are_sorted_by_the_second() -> None
     order = pages.sort_order(matrix)
     assert [paths[at] for at in order] == sorted(paths)
     assert pages.first_duplicate(matrix[order]) is None
-    code = np.zeros(200, np.uint32)
+    code = np.zeros(200, np.int64)
     assert [
         bytes(row) for row in people_module._sorted_by_person(matrix, code)
     ] == sorted(paths)
