@@ -97,12 +97,21 @@ def parse_rfc3339(texts: pa.Array) -> Instants:
     """Parse RFC 3339 text: `2024-05-01T12:00:00.25+05:30`.
 
     `T` and `Z` in either case, a space for the `T`, any number of fraction digits
-    (cut to microseconds), offsets `Z`, `+hh:mm`, `+hhmm` and `+hh`. Text without
-    an offset is not valid.
+    (cut to microseconds), offsets `Z`, `+hh:mm`, `+hhmm` and `+hh`, white space
+    around it. Text without an offset is not valid.
 
     Args:
         texts: `pa.string()`.
     """
+    micros, is_valid = _parsed(texts)
+    odd = np.flatnonzero(~is_valid)
+    if len(odd):
+        stripped = pc.utf8_trim_whitespace(texts.take(pa.array(odd)))
+        micros[odd], is_valid[odd] = _parsed(stripped)
+    return micros, is_valid
+
+
+def _parsed(texts: pa.Array) -> Instants:
     micros, is_valid = _nothing(len(texts))
     data = texts.buffers()[2]
     if data is None or not len(texts):

@@ -13,7 +13,6 @@ from consentfilter.layout.model import Layout
 from consentfilter.layout.nested import (
     is_blank,
     is_null_mask,
-    is_present,
     is_text,
     null_where,
     one_array,
@@ -33,10 +32,10 @@ def bind_mentions(
 ) -> Mentions:
     """Return all mentions in row order: spans first, then those without one.
 
-    A span must satisfy 0 <= start <= end <= characters of the text. A mention that
-    names no field, or one that is null here, has no span: it cuts nothing. One that
-    names a field in which no span can lie is not valid; its column is -1 where there
-    is no payload column of that name.
+    A span must satisfy 0 <= start < end <= characters of the text: an empty one does
+    not say where the name stands. A mention that names no field has no span: it cuts
+    nothing. One that names a field in which no span can lie is not valid; its column
+    is -1 where there is no payload column of that name.
     """
     spans = _spans(table, layout, id_key)
     loose = _without_span(spans, named)
@@ -80,14 +79,10 @@ def _spans(table: pa.Table, layout: Layout, id_key: bytes | None) -> Mentions:
     start, has_start = _whole(struct_child(flat.values, "start"), count)
     end, has_end = _whole(struct_child(flat.values, "end"), count)
     has_field = ~is_null_mask(field)
-    is_valid = has_start & has_end & (start >= 0) & (start <= end)
+    is_valid = has_start & has_end & (start >= 0) & (start < end)
     is_valid &= column != NO_COLUMN
-    for at in np.unique(column[column != NO_COLUMN]):
-        here = np.flatnonzero(column == at)
-        is_there = is_present(table[names[at]])[flat.row[here]]
-        column[here[~is_there]] = NO_COLUMN
-        has_field[here[~is_there]] = False
-        here = here[is_there & is_valid[here]]
+    for at in np.unique(column[is_valid]):
+        here = is_valid & (column == at)
         is_valid[here] = _fits(table, names[at], flat.row[here], end[here])
     is_valid |= ~has_field
     is_span = is_valid & has_field
@@ -103,7 +98,7 @@ def _spans(table: pa.Table, layout: Layout, id_key: bytes | None) -> Mentions:
 
 
 def _fits(table: pa.Table, name: str, row: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Tell whether spans end inside their texts, which are not null."""
+    """Tell whether spans end inside their texts; in a null text none does."""
     column = table[name]
     if not is_text(column.type):
         return np.zeros(len(row), bool)

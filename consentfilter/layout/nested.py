@@ -24,14 +24,12 @@ class Path:
         fields: names of the struct fields below it, outermost first.
         type: Arrow type at its end.
         in_list: a list was entered before its end.
-        is_nullable: nothing on the way is declared non-null.
     """
 
     column: str
     fields: tuple[str, ...]
     type: pa.DataType
     in_list: bool
-    is_nullable: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,16 +109,14 @@ def find_path(schema: pa.Schema, name: str) -> Path | None:
     """
     if name in schema.names:
         field = schema.field(schema.get_field_index(name))
-        return Path(name, (), field.type, False, field.nullable)
+        return Path(name, (), field.type, False)
     for at in range(len(name) - 1, 0, -1):
         head = name[:at]
         if name[at] == "." and head in schema.names:
-            field = schema.field(schema.get_field_index(head))
-            found = find_below(field.type, name[at + 1 :])
+            kind = schema.field(schema.get_field_index(head)).type
+            found = find_below(kind, name[at + 1 :])
             if found is not None:
-                return dataclasses.replace(
-                    found, column=head, is_nullable=found.is_nullable and field.nullable
-                )
+                return dataclasses.replace(found, column=head)
     return None
 
 
@@ -137,16 +133,11 @@ def find_below(kind: pa.DataType, name: str) -> Path | None:
             continue
         field = kind.field(index)
         if at == len(name):
-            return Path("", (name,), field.type, in_list, field.nullable)
+            return Path("", (name,), field.type, in_list)
         rest = find_below(field.type, name[at + 1 :])
         if rest is not None:
-            return Path(
-                "",
-                (name[:at], *rest.fields),
-                rest.type,
-                in_list or rest.in_list,
-                field.nullable and rest.is_nullable,
-            )
+            fields = (name[:at], *rest.fields)
+            return Path("", fields, rest.type, in_list or rest.in_list)
     return None
 
 
