@@ -10,7 +10,8 @@ so that a large snapshot is hashed at the speed of SHA-256 itself::
                   2 and then one byte per row (1 present, 0 null)
         values of the present rows only:
             bool                one byte each
-            int32, timestamps   int32 / int64 each (timestamps: us since 1970 UTC)
+            int32, dates        int32 each (dates: days since 1970)
+            timestamps          int64 each (us since 1970 UTC)
             text of many values  length in bytes (uint32) each, then all the bytes
             text of few values   number of distinct values in the block (uint32), these
                                  sorted by bytes as text of many values, then the
@@ -25,7 +26,7 @@ All numbers are little-endian. Which columns count as text of few values is fixe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import numpy as np
@@ -46,7 +47,6 @@ FEW_VALUES: Final = (
     "recipients",
     "jurisdiction",
 )
-_MAGIC: Final = b"consentfilter snapshot rows 1\n"
 
 
 def snapshot_id(statements: pa.Table) -> str:
@@ -55,15 +55,25 @@ def snapshot_id(statements: pa.Table) -> str:
     Args:
         statements: the columns of the snapshot schema, in schema order, sorted.
     """
-    state = hashlib.sha256(_MAGIC + statements.num_rows.to_bytes(8, "little"))
+    return rows_digest(statements, "snapshot", FEW_VALUES)
+
+
+def rows_digest(rows: pa.Table, kind: str, few_values: Collection[str] = ()) -> str:
+    """Return the hex SHA-256 of rows in the canonical form.
+
+    Args:
+        rows: sorted; the order of rows and columns counts.
+        kind: what the rows are; it stands in the first line of what is hashed.
+        few_values: text columns hashed as positions among their distinct values.
+    """
+    magic = f"consentfilter {kind} rows 1\n".encode()
+    state = hashlib.sha256(magic + rows.num_rows.to_bytes(8, "little"))
     columns = [
-        _ranked(statements.column(name))
-        if name in FEW_VALUES
-        else _Plain(statements.column(name))
-        for name in statements.column_names
+        _ranked(rows.column(name)) if name in few_values else _Plain(rows.column(name))
+        for name in rows.column_names
     ]
-    for start in range(0, statements.num_rows, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, statements.num_rows)
+    for start in range(0, rows.num_rows, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, rows.num_rows)
         for column in columns:
             for piece in column.block(start, stop):
                 state.update(piece)
@@ -125,8 +135,8 @@ class _Plain:
             yield part.cast(pa.uint8()).to_numpy().tobytes()
         elif pa.types.is_timestamp(part.type):
             yield part.cast(pa.int64()).to_numpy().astype("<i8").tobytes()
-        elif pa.types.is_integer(part.type):
-            yield part.to_numpy().astype("<i4").tobytes()
+        elif pa.types.is_date32(part.type) or pa.types.is_integer(part.type):
+            yield part.cast(pa.int32()).to_numpy().astype("<i4").tobytes()
         else:
             part = part.cast(pa.string())
             yield pc.binary_length(part).to_numpy().astype("<u4").tobytes()
