@@ -17,7 +17,7 @@ from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs, local, repeats, statement
 from consentfilter.engine.duplicates import IdHashes
 from consentfilter.engine.footers import Footer
-from consentfilter.engine.local import DEFAULT_MEMORY_BYTES, OpenSinks
+from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
 from consentfilter.engine.prepare import (
     AnyPath,
     ConsentLike,
@@ -33,7 +33,7 @@ from consentfilter.engine.release import (
     is_inside,
     open_release,
 )
-from consentfilter.engine.shard import Run, ShardRecord, Sinks, check_rows
+from consentfilter.engine.shard import OpenSinks, Run, ShardRecord, Sinks, check_rows
 from consentfilter.engine.storage import Location
 from consentfilter.engine.tally import Tally
 from consentfilter.errors import InputError, StorageError

@@ -12,7 +12,7 @@ import collections
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from consentfilter.engine.duplicates import IdHashes
@@ -20,11 +20,11 @@ from consentfilter.engine.footers import Footer
 from consentfilter.engine.progress import NoProgress, Progress
 from consentfilter.engine.shard import (
     PIECE_BYTES,
+    OpenSinks,
     PartReader,
     Run,
     ShardRecord,
     ShardWriter,
-    Sinks,
     Unit,
     UnitResult,
     units,
@@ -36,8 +36,6 @@ DEFAULT_MEMORY_BYTES: Final = 768 << 20
 _MEMORY_FACTOR: Final = 3
 _BYTES_PER_ROW: Final = 200
 
-#: Opens the sinks of a part.
-OpenSinks = Callable[[Footer], Sinks]
 #: A unit that is being decided, and its share of the memory.
 _Flight: TypeAlias = tuple["concurrent.futures.Future[list[UnitResult]]", int]
 
@@ -148,17 +146,16 @@ class _Engine:
     def _drive(self, footer: Footer) -> ShardRecord:
         """Decide and write one part."""
         with contextlib.closing(PartReader(footer, self._run)) as reader:
-            sinks = self._open_sinks(footer)
+            writer = ShardWriter(reader, self._open_sinks(footer))
             try:
-                record = self._write(reader, sinks)
+                record = self._write(reader, writer)
             except BaseException:
-                sinks.abort()
+                writer.abort()
                 raise
         self._progress.part_done()
         return record
 
-    def _write(self, reader: PartReader, sinks: Sinks) -> ShardRecord:
-        writer = ShardWriter(reader, sinks)
+    def _write(self, reader: PartReader, writer: ShardWriter) -> ShardRecord:
         for result in self._in_order(reader):
             entry = self._ledgers.submit(writer.write_ledger, result)
             try:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from consentfilter.consent.freshness import check_freshness
 from consentfilter.consent.load import Consent, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
 from consentfilter.decide.index import compile_index
@@ -35,7 +36,6 @@ class Deciders:
     Attributes:
         policy, dataset, consent: as loaded.
         taxonomy: the trees of the run: base, dataset's and policy's nodes.
-        as_of: the instant of the decision.
     """
 
     policy: Policy
@@ -46,7 +46,7 @@ class Deciders:
     @property
     def as_of(self) -> dt.datetime:
         """The instant of the decision and the knowledge cut."""
-        return self.consent.snapshot.meta.as_of
+        return self.consent.as_of
 
 
 def load_deciders(
@@ -76,7 +76,8 @@ def load_deciders(
     Raises:
         InputError: with all problems of the binding, the consent and `also`.
         PolicyError: the policy is not valid.
-        RunRefused: policy and snapshot do not fit together.
+        RunRefused: policy and snapshot do not fit together, or the snapshot is
+            older than the policy allows, at `as_of` if it was named, else now.
     """
     if dataset is None:
         binding = Dataset()
@@ -97,6 +98,8 @@ def load_deciders(
     problems.raise_all()
     assert read_policy is not None
     assert loaded is not None
+    now = dt.datetime.now(dt.UTC) if as_of is None else as_of
+    check_freshness(loaded.snapshot.meta, read_policy.snapshot, now=now)
     return Deciders(read_policy, binding, loaded, trees)
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import queue
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -353,14 +353,9 @@ class Sinks:
     ledger: HashingSink | None = None
     evidence: PartEvidence | None = None
 
-    def abort(self) -> None:
-        """Close everything that is still open; what was written is no use."""
-        for sink in (self.data, self.ledger):
-            if sink is not None and not sink.closed:
-                with contextlib.suppress(OSError):
-                    sink.close()
-        if self.evidence is not None:
-            self.evidence.__exit__(RuntimeError, None, None)  # throws its files away
+
+#: Opens the sinks of a part.
+OpenSinks: TypeAlias = Callable[[Footer], Sinks]
 
 
 class ShardWriter:
@@ -422,9 +417,23 @@ class ShardWriter:
             else ledger_sink.record(f"ledger/{self._name}", self._rows),
         )
 
+    def abort(self) -> None:
+        """Close everything that is still open; what was written is no use."""
+        sinks = self._sinks
+        for writer, sink in ((self._data, sinks.data), (self._ledger, sinks.ledger)):
+            if writer is None or sink is None or sink.closed:
+                continue
+            sink.discard()
+            with contextlib.suppress(OSError, pa.ArrowException):
+                writer.close()
+            writer.is_open = False  # else its finaliser tries once more
+            sink.close()
+        if sinks.evidence is not None:
+            sinks.evidence.__exit__(RuntimeError, None, None)  # throws its files away
+
 
 def process_part(
-    footer: Footer, run: Run, sinks: Sinks
+    footer: Footer, run: Run, open_sinks: OpenSinks
 ) -> tuple[ShardRecord, list[pa.Array]]:
     """Decide and write one part, one unit after the other.
 
@@ -434,18 +443,18 @@ def process_part(
         What happened, and the record ids of each unit (for the check that ids are
         unique within the run).
     """
-    try:
-        with contextlib.closing(PartReader(footer, run)) as reader:
-            writer = ShardWriter(reader, sinks)
+    with contextlib.closing(PartReader(footer, run)) as reader:
+        writer = ShardWriter(reader, open_sinks(footer))
+        try:
             ids: list[pa.Array] = []
             for unit in units(footer):
                 for result in reader.decide(unit):
                     writer.write(result)
                     ids.append(result.record_id)
             return writer.close(), ids
-    except BaseException:
-        sinks.abort()
-        raise
+        except BaseException:
+            writer.abort()
+            raise
 
 
 def check_rows(footers: Sequence[Footer], records: Sequence[ShardRecord]) -> list[str]:

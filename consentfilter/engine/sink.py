@@ -50,6 +50,7 @@ class HashingSink(io.RawIOBase):
         self._hash = hashlib.sha256()
         self._written = 0
         self._flushed = 0
+        self._is_discarding = False
         self._flusher: concurrent.futures.ThreadPoolExecutor | None = None
         self._flushes: list[concurrent.futures.Future[None]] = []
 
@@ -65,7 +66,7 @@ class HashingSink(io.RawIOBase):
         """Write and hash all of `data`; return its length in bytes."""
         view = memoryview(data)
         self._hash.update(view)
-        if self._stream is not None:
+        if self._stream is not None and not self._is_discarding:
             done = 0
             while done < len(view):  # a raw file may take less than it is given
                 done += self._stream.write(view[done:])
@@ -73,6 +74,11 @@ class HashingSink(io.RawIOBase):
         if self._sync and self._written - self._flushed >= _FLUSH_EVERY_BYTES:
             self._flush_behind(self._sync)
         return len(view)
+
+    def discard(self) -> None:
+        """Let everything from here on go nowhere; what was written is no use."""
+        self._is_discarding = True
+        self._sync = None
 
     def _flush_behind(self, sync: Callable[[], None]) -> None:
         self._flushed = self._written
@@ -86,8 +92,9 @@ class HashingSink(io.RawIOBase):
         if self.closed:
             return
         try:
-            for flush in self._flushes:
-                flush.result()
+            if not self._is_discarding:
+                for flush in self._flushes:
+                    flush.result()
             if self._sync:
                 self._sync()
         finally:
