@@ -1,0 +1,26 @@
+"""Consent filtering in Apache Beam pipelines.
+
+    from consentfilter.beam import ConsentFilter
+
+    decided = records | ConsentFilter("policy.yaml", ["events.parquet"])
+    decided.kept | "Train on" >> ...
+
+Needs the extra `consentfilter[beam]`.
+"""
+
+from __future__ import annotations
+
+from consentfilter.engine.beam.coder import RecordBatchCoder
+from consentfilter.engine.beam.outcome import LEDGER_SCHEMA, REASON_COLUMN
+from consentfilter.engine.beam.pointer import ReadPointer, SnapshotPointer
+from consentfilter.engine.beam.transform import ConsentFilter, Decided
+
+__all__ = [
+    "LEDGER_SCHEMA",
+    "REASON_COLUMN",
+    "ConsentFilter",
+    "Decided",
+    "ReadPointer",
+    "RecordBatchCoder",
+    "SnapshotPointer",
+]

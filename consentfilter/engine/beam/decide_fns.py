@@ -1,0 +1,259 @@
+"""The steps that decide: one for record batches, one for rows.
+
+Not Beam's batched DoFns: those lose what `finish_bundle` emits and share one
+converter between outputs. Rows are gathered here, per window and up to a number, and
+what comes out keeps each row's own timestamp and window.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from consentfilter.binding import needed_columns
+from consentfilter.dataset import STANDARD_SUBJECTS, Dataset
+from consentfilter.engine.beam import outcome as outcomes
+from consentfilter.engine.beam.coder import batches_of
+from consentfilter.engine.beam.deciding import Deciding
+from consentfilter.engine.beam.outcome import Outcome
+from consentfilter.engine.beam.pointer import Pointed, newest
+from consentfilter.engine.beam.shapes import RowShape, replaced
+from consentfilter.engine.beam.shared import Held
+from consentfilter.errors import InputError
+from consentfilter.layout.columns import non_blank_text
+from consentfilter.layout.resolve import REQUIRED, lay_out
+from consentfilter.reasons import Decision
+
+KEPT: Final = "kept"
+DROPPED: Final = "dropped"
+LEDGER: Final = "ledger"
+ERRORS: Final = "errors"
+
+Emitted = Iterator[Any]
+
+
+class _Decider(beam.DoFn):
+    """Knows what decides: always the same, or what the pointer says now."""
+
+    def __init__(self, deciding: Deciding | Pointed, *, catches: bool) -> None:
+        self._deciding = deciding
+        self._catches = catches
+        self._held: Held | None = None
+
+    def setup(self) -> None:
+        """Load what decides, once per process."""
+        if isinstance(self._deciding, Deciding):
+            self._held = self._deciding.hold()
+
+    @property
+    def _dataset(self) -> Dataset:
+        return self._deciding.dataset
+
+    def _now(self, readings: Iterable[Any]) -> Held | None:
+        """Return what decides now; None while there is no snapshot."""
+        if isinstance(self._deciding, Deciding):
+            return self._held
+        pointer = newest(readings)
+        # What was loaded is held until the next one, so that it is not loaded twice.
+        self._held = None if pointer is None else self._deciding.hold(pointer)
+        return self._held
+
+
+class DecideBatches(_Decider):
+    """Decides record batches; each becomes at most one batch per output."""
+
+    def process(self, batch: pa.RecordBatch, readings: Iterable[Any] = ()) -> Emitted:
+        """Decide one batch."""
+        try:
+            yield from self._decided(pa.Table.from_batches([batch]), readings)
+        except InputError as error:
+            if not self._catches:
+                raise
+            yield beam.pvalue.TaggedOutput(ERRORS, (str(error), batch))
+
+    def _decided(self, table: pa.Table, readings: Iterable[Any]) -> list[Any]:
+        held = self._now(readings)
+        if held is None:
+            ids = _record_ids(table, self._dataset)
+            names = pa.repeat(outcomes.NO_SNAPSHOT_REASON, len(ids)).dictionary_encode()
+            return [
+                *_tagged(DROPPED, outcomes.with_reason(table, names)),
+                *_tagged(LEDGER, outcomes.ledger_without_snapshot(ids)),
+            ]
+        made = outcomes.outcome(table, held)
+        return [
+            *batches_of(outcomes.admitted(table, made, held)),
+            *_tagged(DROPPED, outcomes.dropped(table, made)),
+            *_tagged(LEDGER, made.ledger),
+        ]
+
+
+class DecideRows(_Decider):
+    """Decides rows, gathered into columns; kept rows are the objects that came."""
+
+    def __init__(
+        self,
+        deciding: Deciding | Pointed,
+        shape: RowShape,
+        *,
+        batch_rows: int,
+        catches: bool,
+    ) -> None:
+        super().__init__(deciding, catches=catches)
+        self._shape = shape
+        self._batch_rows = batch_rows
+        self._columns: dict[tuple[str, ...], tuple[list[str], frozenset[str]]] = {}
+
+    def start_bundle(self) -> None:
+        """Begin with nothing gathered."""
+        self._gathered: dict[Any, list[tuple[Any, Timestamp]]] = (
+            collections.defaultdict(list)
+        )
+        self._gathered_for: Held | None = None
+        self._count = 0
+
+    def process(
+        self,
+        row: Any,
+        timestamp: Timestamp = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+        readings: Iterable[Any] = (),  # last: Beam drops a default in the middle
+    ) -> Emitted:
+        """Gather one row; decide what was gathered when it is enough."""
+        held = self._now(readings)
+        if held is not self._gathered_for and self._count:
+            yield from self._flush()
+        self._gathered_for = held
+        self._gathered[window].append((row, timestamp))
+        self._count += 1
+        if self._count >= self._batch_rows:
+            yield from self._flush()
+
+    def finish_bundle(self) -> Emitted:
+        """Decide the rest."""
+        yield from self._flush()
+
+    def _flush(self) -> Emitted:
+        gathered, self._gathered = self._gathered, collections.defaultdict(list)
+        self._count = 0
+        for window, pairs in gathered.items():
+            rows = [row for row, _ in pairs]
+            times = [time for _, time in pairs]
+            yield from self._decided(rows, times, window)
+
+    def _decided(self, rows: list[Any], times: list[Timestamp], window: Any) -> Emitted:
+        """Decide rows of one window; find those that cannot be read by halving."""
+        try:
+            kept, dropped, ledger = self._outputs(rows)
+        except InputError as error:
+            if not self._catches:
+                raise
+            if len(rows) == 1:
+                yield _placed(ERRORS, (str(error), rows[0]), times[0], window)
+                return
+            half = len(rows) // 2
+            yield from self._decided(rows[:half], times[:half], window)
+            yield from self._decided(rows[half:], times[half:], window)
+            return
+        windows = (window,)
+        for at, row in kept:
+            yield WindowedValue(row, times[at], windows)
+        for at, pair in dropped:
+            yield _placed(DROPPED, pair, times[at], window)
+        for batch in batches_of(ledger):
+            yield _placed(LEDGER, batch, max(times), window)
+
+    def _outputs(
+        self, rows: list[Any]
+    ) -> tuple[Iterable[tuple[int, Any]], Iterable[tuple[int, Any]], pa.Table]:
+        held = self._gathered_for
+        table = self._table(rows)
+        if held is None:
+            ids = _record_ids(table, self._dataset)
+            reason = outcomes.NO_SNAPSHOT_REASON
+            dropped = ((at, (reason, row)) for at, row in enumerate(rows))
+            return (), dropped, outcomes.ledger_without_snapshot(ids)
+        made = outcomes.outcome(table, held)
+        names = made.reasons.to_pylist()
+        is_dropped = made.is_dropped
+        left = dict(_redacted(rows, table, made, held))
+        return (
+            (
+                (at, left.get(at, rows[at]))
+                for at in np.flatnonzero(~is_dropped).tolist()
+            ),
+            ((at, (names[at], rows[at])) for at in np.flatnonzero(is_dropped).tolist()),
+            made.ledger,
+        )
+
+    def _table(self, rows: Sequence[Any]) -> pa.Table:
+        """Return the columns that the decision needs."""
+        names = self._shape.names_of(rows)
+        if self._shape.names is None:
+            names = tuple(dict.fromkeys((*names, *_always_there(self._dataset))))
+        if names not in self._columns:
+            probe = self._shape.table(rows, names, frozenset())
+            payload = {c.name for c in lay_out(probe.schema, self._dataset).payload}
+            needed = needed_columns(probe.schema, self._dataset)
+            self._columns[names] = needed, frozenset(needed) - payload
+        needed, bound = self._columns[names]
+        return self._shape.table(rows, needed, bound)
+
+
+def _redacted(
+    rows: Sequence[Any], table: pa.Table, made: Outcome, held: Held
+) -> Iterator[tuple[int, Any]]:
+    """Yield the rows that lost a part: position, and the row without it."""
+    decided = made.decided
+    (at,) = np.nonzero(decided.decision == Decision.REDACT)
+    if not len(at):
+        return
+    positions = np.cumsum(~made.is_dropped) - 1
+    left = outcomes.admitted(table, made, held).take(pa.array(positions[at]))
+    names = [name for name in left.column_names if _may_change(name, made, held)]
+    for position, values in zip(
+        at.tolist(), left.select(names).to_pylist(), strict=True
+    ):
+        before = table.select(names).slice(position, 1).to_pylist()[0]
+        changed = {n: v for n, v in values.items() if v != before[n]}
+        yield position, replaced(rows[position], changed)
+
+
+def _may_change(name: str, made: Outcome, held: Held) -> bool:
+    segments = held.run.dataset.segments
+    payload = {column.name for column in made.bound.columns}
+    return name in payload or (segments is not None and name == segments.column)
+
+
+def _always_there(dataset: Dataset) -> Iterator[str]:
+    """Yield columns that dicts have even where none of a batch says so.
+
+    What becomes of a dict must not depend on the others it is decided with: without
+    a subject, say, it is dropped, alone or not.
+    """
+    values = [getattr(dataset, name).column for name in REQUIRED]
+    subjects = dataset.subjects or ()
+    people = [source.name for source in subjects] or [STANDARD_SUBJECTS[1].name]
+    for name in [*values, *people]:
+        if name is not None and "." not in name:
+            yield name
+
+
+def _record_ids(table: pa.Table, dataset: Dataset) -> pa.Array:
+    value = lay_out(table.schema, dataset).values["record_id"]
+    return non_blank_text(table, value)
+
+
+def _tagged(tag: str, table: pa.Table) -> list[Any]:
+    return [beam.pvalue.TaggedOutput(tag, batch) for batch in batches_of(table)]
+
+
+def _placed(tag: str, value: Any, time: Timestamp, window: Any) -> Any:
+    return beam.pvalue.TaggedOutput(tag, WindowedValue(value, time, (window,)))
