@@ -116,7 +116,7 @@ def _fitting(schema: pa.Schema, dataset: Dataset) -> Layout:
 def _field_problems(schema: pa.Schema, dataset: Dataset, layout: Layout) -> list[str]:
     problems = []
     payload = {column.name for column in layout.payload}
-    for name, known in dataset.fields.items():
+    for name in dataset.fields:
         if name not in schema.names:
             near = did_you_mean(name, schema.names)
             problems.append(f"fields.{name}: there is no column {name!r}{near}")
@@ -126,7 +126,7 @@ def _field_problems(schema: pa.Schema, dataset: Dataset, layout: Layout) -> list
                 f"fields.{name}: the column is bound as a standard column, so it is "
                 "not payload; name it in one place only"
             )
-        redaction = known.redaction or dataset.redaction.fields
+        redaction, _ = dataset.redaction_of(name)
         kind = schema.field(schema.get_field_index(name)).type
         if redaction != "null" and not is_text(kind):
             problems.append(

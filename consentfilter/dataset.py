@@ -163,13 +163,14 @@ class FieldBinding(_Frozen):
     Attributes:
         category: its category; None: the record's.
         required: a record whose required column fails is dropped.
-        redaction: what it becomes when it goes; None: the dataset's default.
+        redaction: what it becomes when it goes: `null`, `mask` or `pseudonymise`;
+            `default` is the dataset's.
         mask: the token that `mask` puts in its place; None: the dataset's.
     """
 
     category: _Name | None = None
     required: bool = False
-    redaction: FieldRedaction | None = None
+    redaction: Literal["default", "null", "mask", "pseudonymise"] = "default"
     mask: str | None = None
 
     @pydantic.model_validator(mode="before")
@@ -284,6 +285,16 @@ class Dataset(_Frozen):
             raise ValueError("times cannot be mapped; name the column or a constant")
         return value
 
+    @pydantic.field_validator("group_size")
+    @classmethod
+    def _size_of_each(cls, value: ValueSource | None) -> ValueSource | None:
+        if value is not None and value.constant is not None:
+            raise ValueError(
+                "a constant would make every record an aggregate; "
+                "name the column of sizes"
+            )
+        return value
+
     @pydantic.field_validator("subjects")
     @classmethod
     def _somebody(cls, value: Any) -> Any:
@@ -333,6 +344,16 @@ class Dataset(_Frozen):
         A file that states defaults has the digest of one that leaves them out.
         """
         return sha256(canonical_json(self.model_dump(mode="json")))
+
+    def redaction_of(self, name: str) -> tuple[FieldRedaction, str]:
+        """Return what a payload column becomes when it goes, and the mask's token."""
+        known = self.fields.get(name)
+        if known is None:
+            return "null", self.redaction.mask
+        token = self.redaction.mask if known.mask is None else known.mask
+        if known.redaction == "default":
+            return self.redaction.fields, token
+        return known.redaction, token
 
     def states(self, name: str) -> bool:
         """Tell whether the file itself named this key (not a default)."""

@@ -51,9 +51,7 @@ def redact_field(
             f"column {field.name!r} cannot be null, so it is required: "
             "a record must be dropped before a value of it can go"
         )
-    known = dataset.fields.get(field.name)
-    redaction = (known.redaction or dataset.redaction.fields) if known else "null"
-    mask = known.mask if known and known.mask is not None else dataset.redaction.mask
+    redaction, mask = dataset.redaction_of(field.name)
     if change.spans is None and redaction == "null":
         return keep_values(column, change.is_admitted, change.goes)
     chunks, begin = [], 0
