@@ -66,11 +66,12 @@ def run_cases(
     from consentfilter.errors import InputError
     from consentfilter.policy.cases import compare, read_cases
 
+    decides = policy.without_run_rules()
     results: list[CaseResult] = []
     problems: list[str] = []
     for scene in read_cases(cases):
         try:
-            outcomes, set_aside = _decide(scene, policy, dataset)
+            outcomes, set_aside = _decide(scene, decides, dataset)
         except InputError as wrong:
             problems += [
                 f"{cases}: case {scene.case.name!r}: {problem}"

@@ -147,7 +147,7 @@ def effect(
     for policy in (old, new):
         deciders = load_deciders(
             list(sources.consent),
-            policy,
+            policy.without_run_rules(),
             dataset=sources.dataset,
             as_of=as_of,
             subjects=sources.subjects,

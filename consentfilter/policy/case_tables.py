@@ -32,13 +32,21 @@ _IDS: Final = ("subject_id", "id_a", "id_b", "account_id", "context_id", "asset_
 
 
 def events(rows: Sequence[Row]) -> pa.Table:
-    """Return consent events; a row without `recorded_at` was recorded at once.
+    """Return consent events, with the defaults of absent columns row by row.
+
+    A row without `recorded_at` was recorded at once; one without `actor_type` is the
+    person's own act.
 
     Raises:
         InputError: a column no event has, or a value of the wrong kind.
     """
     filled = [
-        {"source_id": "default", "recorded_at": row.get("occurred_at"), **row}
+        {
+            "source_id": "default",
+            "actor_type": "self",
+            "recorded_at": row.get("occurred_at"),
+            **row,
+        }
         for row in rows
     ]
     if not filled:

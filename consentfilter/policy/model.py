@@ -207,6 +207,15 @@ class Policy(Frozen):
             return (self,)
         return tuple(leaf for member in self.all_of for leaf in member.members)
 
+    def without_run_rules(self) -> Policy:
+        """Return this policy without what it asks of the run's consent data.
+
+        For looking at decisions on a few made-up statements, or on old data: freshness
+        and required sources decide about a run, not about a record.
+        """
+        members = tuple(member.without_run_rules() for member in self.all_of)
+        return self.model_copy(update={"snapshot": SnapshotRule(), "all_of": members})
+
     def effective(self) -> dict[str, Any]:
         """Return the policy as JSON values with every default written out.
 
