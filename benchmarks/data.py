@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime as dt
 import pathlib
 import shutil
-import subprocess
-import sys
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from consentfilter.consent.snapshot import build_snapshot, write_snapshot
 
 #: Change it when the data change: cached files of other versions are not used.
 VERSION: Final = 1
@@ -105,11 +106,10 @@ def make_data(
     _write_records(data.records, rows, subjects, seed)
     _write_events(data.events, subjects, statements, seed)
     data.policy.write_text(POLICY, "utf-8")
-    command = ["snapshot", "build", str(data.events), "--out", str(data.snapshot)]
-    subprocess.run(
-        [sys.executable, "-m", "consentfilter", *command, "--as-of", AS_OF, "--quiet"],
-        check=True,
+    snapshot = build_snapshot(
+        sorted(data.events.glob("*.parquet")), as_of=dt.datetime.fromisoformat(AS_OF)
     )
+    write_snapshot(snapshot, data.snapshot)
     done.touch()
     return data
 

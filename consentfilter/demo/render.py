@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from consentfilter.demo.summary import Example, Group, Summary
+from consentfilter.demo.summary import Example, Summary
 
-WIDTH: Final = 88
+WIDTH: Final = 96
 _LINES: Final = 5
 
 
@@ -22,7 +22,7 @@ def render(summary: Summary, *, place: str, verified: str) -> str:
     """
     sections = [
         _counts(summary, verified),
-        _people(summary.groups),
+        _people(summary),
         _reasons(summary),
         _examples(summary),
         _next(summary, place),
@@ -38,41 +38,35 @@ def _counts(summary: Summary, verified: str) -> str:
     )
 
 
-def _people(groups: Iterable[Group]) -> str:
-    lines = [
-        "What became of what people said in meetings (utterances) and wrote in chats"
-    ]
-    swept = 0
-    for group in groups:
-        swept += group.swept
+def _people(summary: Summary) -> str:
+    """Say of each group how much of what it said is in, those without a word first."""
+    groups = sorted(summary.groups, key=lambda g: (-g.utterances, g.story))
+    out = [g for g in groups if not g.utterances_in + g.messages_in]
+    some = [g for g in groups if g.utterances_in + g.messages_in]
+    lines = ["Not a word of these people is in the release:"]
+    for group in out:
+        said = f"{group.utterances:,} utterances and {group.messages:,} messages"
+        lines += _group(f"{said} of {group.people:,} {group.who} dropped", group.why)
+    lines += ["", "Some words of these people are in:"]
+    for group in some:
         said = (
-            f"{group.utterances_in:,} of {group.utterances:,} utterances, "
+            f"{group.utterances_in:,} of {group.utterances:,} utterances and "
             f"{group.messages_in:,} of {group.messages:,} messages"
         )
-        lines.append(f"\n  {group.people:,} people {_who(group.who)}")
-        lines.append(f"    in the release: {said}")
-        lines += _indented(f"because {group.why}", 4)
-    if swept:
-        lines.append("")
-        lines += _indented(
-            f"{swept:,} of the utterances that are out went with their meeting: too "
-            "little of the transcript would have been left (min_retained).",
-            2,
-        )
-    return "\n".join(lines)
+        lines += _group(f"{said} of {group.people:,} {group.who}", group.why)
+    rest = (
+        "What is missing of theirs was said before they agreed, or in a meeting that "
+        "showed no notice, or went with its whole transcript: "
+        f"{summary.thin_transcripts:,} transcripts were dropped because too little "
+        "of them would have been left."
+    )
+    return "\n".join([*lines, "", *textwrap.wrap(rest, WIDTH)])
 
 
-def _who(who: str) -> str:
-    """Fit a group's words to "N people …"."""
-    if who.startswith(("guests", "US members", "EU members")):
-        return f"({who})"
-    return f"who {who}"
-
-
-def _indented(text: str, by: int) -> list[str]:
-    margin = " " * by
+def _group(said: str, why: str) -> list[str]:
+    """Lay out one group: what, then why, indented."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=margin, subsequent_indent=margin + "  "
+        f"{said}: {why}", WIDTH, initial_indent="  - ", subsequent_indent="    "
     )
 
 
@@ -115,6 +109,7 @@ def _side_by_side(example: Example) -> Iterator[str]:
 
 def _next(summary: Summary, place: str) -> str:
     release, snapshot = f"{place}/release", f"{place}/snapshot.parquet"
+    key = f"{place}/demo.pub.pem"
     consent, later = f"{place}/consent", f"{place}/later/withdrawals.parquet"
     look = [
         ("the rules, in sentences:", f"policy explain {place}/policy.yaml"),
@@ -124,10 +119,10 @@ def _next(summary: Summary, place: str) -> str:
         record = summary.transcript.record_id
         look.append(("why a transcript lost lines:", f"explain {release} {record}"))
     look += [
-        ("is the release what was signed?", f"verify {release}"),
+        ("is the release what was signed?", f"verify {release} --public-key {key}"),
         (
             "a week later people withdraw:",
-            f"recheck {release} --consent {consent} {later}",
+            f"recheck {release} --consent {consent} --consent {later}",
         ),
     ]
     lines = ["Look next"]

@@ -44,8 +44,8 @@ class Story:
 
     Attributes:
         key: short name, a value of the `story` column of `people.parquet`.
-        who: the group as a reader would call it.
-        why: one sentence: what follows from the policy of the demo.
+        who: the group as a reader would call it, a plural.
+        why: what follows from the policy of the demo, a clause.
         weight: relative frequency among those who can live it.
         relation: member of an account, or guest in its meetings.
         region: where they live; None: anywhere.
@@ -76,28 +76,28 @@ _SWITCH_OFF = Act("preference_center", "withdrawn", ("2023-11-01", "2024-01-20")
 STORIES: Final[tuple[Story, ...]] = (
     Story(
         "agreed",
-        "switched AI training on themselves",
+        "people who switched AI training on themselves",
         "their own consent holds from the click on, where a notice was shown",
         26,
         acts=(_YES,),
     ),
     Story(
         "agreed_with_past",
-        "switched it on, and for their earlier data too",
+        "people who switched it on, for their earlier data, too",
         "the consent itself names the earlier data, so that is covered as well",
         3,
         acts=(dataclasses.replace(_YES, data_from=FIRST_DAY),),
     ),
     Story(
         "agreed_late",
-        "switched it on only in winter",
+        "people who switched it on only in winter",
         "consent does not reach back: what was said before the click stays out",
         5,
         acts=(dataclasses.replace(_YES, window=("2023-12-01", "2024-01-10")),),
     ),
     Story(
         "agreed_before_promise",
-        "agreed under the March or July terms",
+        "people who agreed under the March or July terms",
         "those terms carried no promise about training; only the August ones do",
         4,
         owner="silent",
@@ -112,7 +112,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "box_was_on",
-        "never touched a box that was on by default",
+        "people who never touched a box that was on by default",
         "a box that was on by default is nobody's choice",
         12,
         owner="silent",
@@ -124,7 +124,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "got_it",
-        'clicked "Got it" on a notice',
+        'people who clicked "Got it" on a notice',
         '"Got it" says that a notice was seen, not that anything was agreed to',
         10,
         owner="silent",
@@ -134,7 +134,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "pilot",
-        "joined a pilot of 60 days",
+        "people who joined a pilot of 60 days",
         "their consent ran out",
         3,
         owner="silent",
@@ -142,21 +142,21 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "withdrew",
-        "agreed and later withdrew",
+        "people who agreed and later withdrew",
         "a withdrawal ends the use of everything, earlier data included",
         7,
         acts=(_YES, _SWITCH_OFF),
     ),
     Story(
         "refused",
-        "refused when they were asked",
+        "people who refused when they were asked",
         "their own no outranks the yes of an account owner",
         5,
         acts=(Act("preference_center", "refused", _AUGUST),),
     ),
     Story(
         "opted_out",
-        "opted out of everything with one switch",
+        "people who opted out of everything with one switch",
         "an opt-out that names no purpose is read as widely as it can be",
         3,
         acts=(
@@ -165,7 +165,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "objected",
-        "objected in writing (GDPR, Article 21)",
+        "people who objected in writing (GDPR, Article 21)",
         "an objection stops consent, and legitimate interest for telemetry too",
         4,
         region="EU",
@@ -181,7 +181,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "child_alone",
-        "were children and agreed by themselves",
+        "children who agreed by themselves",
         "below the age of consent only a verified guardian can agree",
         3,
         owner="silent",
@@ -190,7 +190,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "child_with_guardian",
-        "were children whose guardian agreed",
+        "children whose guardian agreed",
         "a verified guardian may agree for them",
         3,
         age="child",
@@ -198,7 +198,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "deleted",
-        "agreed, then deleted their account",
+        "people who agreed, then deleted their account",
         "whoever left is out, whatever was agreed before",
         4,
         lifecycle="deleted",
@@ -206,7 +206,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "deceased",
-        "agreed, and have died since",
+        "people who agreed, and have died since",
         "the policy leaves out people who died",
         1,
         lifecycle="deceased",
@@ -230,7 +230,7 @@ STORIES: Final[tuple[Story, ...]] = (
     ),
     Story(
         "silent",
-        "were never asked",
+        "people who were never asked",
         "silence is no consent",
         14,
         owner="silent",

@@ -30,7 +30,6 @@ class Group:
         people: how many of them said something.
         utterances, messages: what they said in meetings and chats.
         utterances_in, messages_in: how much of it is in the release.
-        swept: utterances that went only because too little of the meeting was left.
     """
 
     story: str
@@ -39,7 +38,6 @@ class Group:
     people: int
     utterances: int
     utterances_in: int
-    swept: int
     messages: int
     messages_in: int
 
@@ -66,12 +64,20 @@ class Example:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
-    """The demo's outcome: counts that add up, groups of people, examples."""
+    """The demo's outcome: counts that add up, groups of people, examples.
+
+    Attributes:
+        read, kept, redacted, dropped: records.
+        thin_transcripts: transcripts that went because too little was left of them.
+        groups: what became of whom. reasons: records by decision and reason.
+        transcript, message: one redacted record of each kind, if there is one.
+    """
 
     read: int
     kept: int
     redacted: int
     dropped: int
+    thin_transcripts: int
     groups: tuple[Group, ...]
     reasons: tuple[ReasonCount, ...]
     transcript: Example | None
@@ -95,6 +101,7 @@ def summarise(demo: DemoFiles, release: pathlib.Path) -> Summary:
         kept=counts.get("keep", 0),
         redacted=counts.get("redact", 0),
         dropped=counts.get("drop", 0),
+        thin_transcripts=ledger.filter(pl.col("reason") == "BELOW_MIN_RETAINED").height,
         groups=_groups(people, utterances, messages),
         reasons=_reasons(ledger),
         transcript=_transcript(demo, release, ledger),
@@ -141,7 +148,6 @@ def _utterances(
         .join(gone, on=["record_id", "segment_id"], how="left")
         .with_columns(
             is_in=(pl.col("decision") != "drop") & pl.col("is_redacted").is_null(),
-            is_swept=pl.col("reason") == "BELOW_MIN_RETAINED",
             ns=pl.col("speaker").struct.field("ns"),
             id=pl.col("speaker").struct.field("id"),
         )
@@ -166,12 +172,11 @@ def _groups(
     said = utterances.group_by(_SUBJECT).agg(
         utterances=pl.len(),
         utterances_in=pl.col("is_in").sum(),
-        swept=pl.col("is_swept").sum(),
     )
     wrote = messages.group_by(_SUBJECT).agg(
         messages=pl.len(), messages_in=pl.col("is_in").sum()
     )
-    counted = ["utterances", "utterances_in", "swept", "messages", "messages_in"]
+    counted = ["utterances", "utterances_in", "messages", "messages_in"]
     totals = (
         people.join(said, on=_SUBJECT, how="left")
         .join(wrote, on=_SUBJECT, how="left")

@@ -51,6 +51,11 @@ class DemoFiles:
         return self.root / "consent"
 
     @property
+    def snapshot(self) -> pathlib.Path:
+        """Where `demo` puts the snapshot of these events."""
+        return self.root / "snapshot.parquet"
+
+    @property
     def subjects(self) -> pathlib.Path:
         """Birth dates, places and states of accounts."""
         return self.root / "subjects.parquet"

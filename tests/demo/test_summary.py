@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import polars as pl
@@ -96,10 +97,23 @@ def test_text_names_every_group_with_its_reason(summary: Summary) -> None:
 
     assert summary.groups
     for group in summary.groups:
-        assert BY_KEY[group.story].who in plain
-        assert f"because {BY_KEY[group.story].why}" in plain
+        story = BY_KEY[group.story]
+        assert f"of {group.people:,} {story.who}" in plain
+        assert story.why in plain
     assert "signature valid" in text
     assert max(len(line) for line in text.splitlines()) <= WIDTH + 20
+
+
+def test_a_group_without_a_word_in_the_release_is_told_so(summary: Summary) -> None:
+    guests = next(group for group in summary.groups if group.story == "guest")
+    silent = dataclasses.replace(guests, utterances_in=0, messages_in=0)
+    text = render(
+        dataclasses.replace(summary, groups=(silent,)), place="demo", verified="-"
+    )
+
+    said = f"{guests.utterances:,} utterances and {guests.messages:,} messages"
+    assert f"{said} of {guests.people:,} guests of a meeting dropped" in text
+    assert "an account owner cannot consent for guests" in " ".join(text.split())
 
 
 def test_a_release_without_a_ledger_is_refused(
