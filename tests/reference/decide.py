@@ -200,16 +200,15 @@ def by_segment(run: Run, r: Record) -> Verdict:
     # Choice: a segment without anybody counts as an unknown person for columns too.
     everybody = own(run, r)
     everybody += [p for s in r["segments"] for p in own(run, s) or [NOBODY]]
+    # Choice: a column under `segments.keep` carries nothing of what was said: it is
+    # no part of this judgement.
     written = {
         name: united(judge(run, r, p, cats(r, column)) for p in everybody)
         for name, column in r["columns"].items()
+        if not column["keep"]
     }
-    # Choice: `segments.keep` saves a column from other parts that go, but not from
-    # a person who does not permit the column's own category.
     going = frozenset(
-        name
-        for name, column in r["columns"].items()
-        if not written[name].is_ok or (failing and not column["keep"])
+        name for name, found in written.items() if failing or not found.is_ok
     )
     finding = united([*spoken, *written.values()])
     redacted = Verdict("redact", finding, segments=failing, columns=going)
