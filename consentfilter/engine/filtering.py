@@ -7,15 +7,14 @@ import dataclasses
 import datetime as dt
 import os
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from consentfilter import digest
 from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs, local, repeats, statement
 from consentfilter.engine.duplicates import IdHashes
+from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
 from consentfilter.engine.prepare import (
@@ -37,30 +36,14 @@ from consentfilter.engine.shard import OpenSinks, Run, ShardRecord, Sinks, check
 from consentfilter.engine.storage import Location
 from consentfilter.engine.tally import Tally
 from consentfilter.errors import InputError, StorageError
-from consentfilter.lineage.evidence import PartEvidence, write_evidence
-from consentfilter.lineage.manifest import Release
-from consentfilter.lineage.sign import Signer, envelope
+from consentfilter.lineage.evidence import PartEvidence
+from consentfilter.lineage.sign import Signer
 from consentfilter.policy import Policy
 from consentfilter.reasons import Decision
 
 #: Shows progress of a run of so many rows in so many parts while the block runs.
 ShowProgress = Callable[[int, int], contextlib.AbstractContextManager[Progress]]
 ENGINE: Final = "local"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Naming:
-    """What a release is called.
-
-    Attributes:
-        dataset: the data set's name; None: the base name of the release.
-        version: the release's version.
-        previous: SHA-256 (hex) of the previous release's manifest, or None.
-    """
-
-    dataset: str | None = None
-    version: str = "1"
-    previous: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -191,15 +174,18 @@ def filter_dataset(
         assert target is not None
         with open_release(target) as builder:
             records_done = work.write(run, builder)
-            manifest_sha256 = _finish(
+            manifest_sha256 = finish_release(
                 builder,
-                work,
-                run,
+                deciders,
+                parts,
                 records_done,
-                naming or Naming(),
-                signer,
-                started,
-                lint,
+                release_key=run.release_key,
+                naming=naming or Naming(),
+                signer=signer,
+                started_at=started,
+                lint=lint,
+                engine=ENGINE,
+                workers=work.workers,
             )
         release, ledger = target.shown, None
     meta = deciders.consent.snapshot.meta
@@ -298,48 +284,6 @@ class _Work:
                 [f"{problem}; the run does not add up" for problem in problems]
             )
         return records
-
-
-def _finish(
-    builder: ReleaseBuilder,
-    work: _Work,
-    run: Run,
-    records: list[ShardRecord],
-    naming: Naming,
-    signer: Signer | None,
-    started_at: dt.datetime,
-    lint: tuple[str, ...],
-) -> str:
-    """Write evidence, indexes and manifest, and give the release its name."""
-    scratch = builder.make_scratch()
-    with builder.evidence_directory() as directory:
-        commitments = write_evidence(
-            [evidence_path(scratch, record.name) for record in records],
-            directory,
-            key=run.release_key,
-            scratch=scratch,
-            workers=work.workers,
-        )
-    inputs_read = inputs.hash_parts(work.footers, workers=work.workers)
-    made = statement.statement(
-        work.deciders,
-        work.footers,
-        inputs_read,
-        sum((record.tally for record in records), Tally()),
-        commitments,
-        release=Release(
-            naming.dataset or builder.name, naming.version, naming.previous
-        ),
-        run_id=str(uuid.uuid4()),
-        started_at=started_at,
-        engine=ENGINE,
-        index_sha256=builder.write_index(),
-        evidence_sha256=builder.write_private_index(),
-        lint=lint,
-    )
-    manifest = envelope(made, signer)
-    builder.publish(manifest)
-    return digest.sha256(manifest)
 
 
 def _target(

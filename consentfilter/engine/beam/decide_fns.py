@@ -28,7 +28,8 @@ from consentfilter.engine.beam.shapes import RowShape, replaced
 from consentfilter.engine.beam.shared import Held
 from consentfilter.errors import InputError
 from consentfilter.layout.columns import non_blank_text
-from consentfilter.layout.resolve import REQUIRED, lay_out
+from consentfilter.layout.finder import REQUIRED
+from consentfilter.layout.resolve import lay_out
 from consentfilter.reasons import Decision
 
 KEPT: Final = "kept"
