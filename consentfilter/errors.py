@@ -2,12 +2,12 @@
 
 The tree::
 
-    ConsentFilterError                 exit 3 unless said otherwise
-    ├── InputError                     exit 2  bad input: files, columns, values, options
-    ├── PolicyError                    exit 1  the policy itself is wrong (RUN_POLICY_INVALID)
-    ├── RunRefused                     exit 2  a run-level code (RUN_...): no output was written
-    ├── EvidenceError                  exit 1  a release, manifest or proof does not hold
-    └── StorageError                   exit 3  reading, writing or an engine failed
+    ConsentFilterError       exit 3 unless said otherwise
+    ├── InputError           exit 2  bad input: files, columns, values, options
+    ├── PolicyError          exit 1  the policy itself is wrong (RUN_POLICY_INVALID)
+    ├── RunRefused           exit 2  a run-level code (RUN_…): nothing was written
+    ├── EvidenceError        exit 1  a release, manifest or proof does not hold
+    └── StorageError         exit 3  reading, writing or an engine failed
 
 Each message says what was found, what was wanted, where, and the next step.
 Several problems of one input travel together in one error (`problems`).

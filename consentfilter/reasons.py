@@ -7,9 +7,8 @@ among keep reasons the smaller one is the weaker one. Names never change.
 
 from __future__ import annotations
 
-from typing import Final
-
 import enum
+from typing import Final
 
 
 class Decision(enum.IntEnum):

@@ -11,7 +11,7 @@ import os
 # Before polars is imported: test workers share the cores.
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, settings
 
 _PATIENT = {
     "deadline": None,
