@@ -60,7 +60,7 @@ class KeySigner:
     """Signs with a private key held in memory: Ed25519 or ECDSA P-256."""
 
     def __init__(self, key: PrivateKey) -> None:
-        self._key = key
+        self.private_key: Final = key
         self.key_id: str = verifier.key_id(key.public_key())
 
     def sign(self, message: bytes) -> bytes:
@@ -68,9 +68,9 @@ class KeySigner:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        if isinstance(self._key, ec.EllipticCurvePrivateKey):
-            return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
-        return self._key.sign(message)
+        if isinstance(self.private_key, ec.EllipticCurvePrivateKey):
+            return self.private_key.sign(message, ec.ECDSA(hashes.SHA256()))
+        return self.private_key.sign(message)
 
 
 def load_signer(path: str | os.PathLike[str]) -> KeySigner:
@@ -139,9 +139,9 @@ def generate_key(
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    public_pem = _public_pem(key)
+    pem_of_public = public_pem(key)
     _write_new(private, pem, mode=0o600)
-    _write_new(public, public_pem, mode=0o644)
+    _write_new(public, pem_of_public, mode=0o644)
     return KeyPair(private, public, verifier.key_id(key.public_key()))
 
 
@@ -181,7 +181,8 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _public_pem(key: PrivateKey) -> bytes:
+def public_pem(key: PrivateKey) -> bytes:
+    """Return the public half of a key as SubjectPublicKeyInfo PEM."""
     from cryptography.hazmat.primitives import serialization
 
     return key.public_key().public_bytes(

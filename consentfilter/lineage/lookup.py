@@ -1,0 +1,185 @@
+"""Look one entry or one record up in a release's private files, without a scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from consentfilter.errors import EvidenceError
+from consentfilter.lineage import columns, evidence_files, pages, people
+from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.lineage.verifier import HASH_BYTES, PATH_BYTES
+
+PROOF_COLUMNS: Final = (
+    "record_id",
+    "decision",
+    "reason",
+    "content_sha256",
+    "part",
+    "row",
+    "out_row",
+)
+
+
+class Page(NamedTuple):
+    """One page of a set, from the evidence.
+
+    Attributes:
+        table: its rows, sorted by path; columns as in the evidence file.
+        entries: `path ‖ value` of each.
+        siblings: the hashes beside its way to the root, leaf first.
+    """
+
+    table: pa.Table
+    entries: list[bytes]
+    siblings: list[bytes]
+
+
+def read_page(release: OpenedRelease, set_name: str, path: bytes) -> Page:
+    """Return the page that may hold a path; reads one row group, rarely two.
+
+    Raises:
+        EvidenceError: the evidence files are missing or damaged.
+    """
+    depth = int(release.predicate["commitments"][set_name]["pageBits"])
+    number = pages.page_of(path, depth)
+    shift = 8 * PATH_BYTES - depth
+    low = (number << shift).to_bytes(PATH_BYTES, "big")
+    high = (((number + 1) << shift) - 1).to_bytes(PATH_BYTES, "big")
+    where = release.evidence / f"{set_name}.parquet"
+    table = read_between(where, "path", low, high)
+    matrix = evidence_files.entry_matrix(table)
+    entries = [row.tobytes() for row in matrix]
+    return Page(table, entries, _siblings(release, set_name, number, depth))
+
+
+def read_between(where: Path, column: str, low: Any, high: Any) -> pa.Table:
+    """Return the rows of a sorted Parquet file with `low <= column <= high`.
+
+    Reads only row groups whose statistics may hold them.
+
+    Raises:
+        EvidenceError: the file is missing or damaged.
+    """
+    try:
+        with pq.ParquetFile(where) as file:
+            at = file.schema_arrow.get_field_index(column)
+            wanted = [
+                group
+                for group in range(file.num_row_groups)
+                if _may_hold(file.metadata.row_group(group).column(at), low, high)
+            ]
+            table = file.read_row_groups(wanted) if wanted else _none(file)
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise EvidenceError(
+            f"{where}: cannot be read ({problem}); the evidence is damaged, so "
+            "restore private/ from where the release was made"
+        ) from problem
+    kind = table.schema.field(column).type
+    if pa.types.is_fixed_size_binary(kind):
+        keep = _is_between(table[column], low, high)
+    else:
+        bounds = pa.scalar(low, kind), pa.scalar(high, kind)
+        keep = pc.and_(
+            pc.greater_equal(table[column], bounds[0]),
+            pc.less_equal(table[column], bounds[1]),
+        )
+    return table.filter(keep)
+
+
+def ledger_row(
+    release: OpenedRelease, part: str, row: int, names: list[str] | None = None
+) -> dict[str, Any]:
+    """Return one row of a part's ledger; reads one row group.
+
+    Raises:
+        EvidenceError: the ledger is missing, damaged, or has no such row.
+    """
+    where = release.ledger(part)
+    try:
+        with pq.ParquetFile(where) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                if row < first + count:
+                    table = file.read_row_group(group, columns=names)
+                    found: dict[str, Any] = table.slice(row - first, 1).to_pylist()[0]
+                    return found
+                first += count
+    except (OSError, pa.ArrowInvalid) as problem:
+        raise EvidenceError(
+            f"{where}: cannot be read ({problem}); restore private/"
+        ) from problem
+    raise EvidenceError(f"{where}: has {first} rows, so no row {row}")
+
+
+def ledger_of_record(release: OpenedRelease, record_id: str) -> list[dict[str, Any]]:
+    """Return the ledger rows of a record, admitted or not; scans the ids.
+
+    More than one only where the policy drops duplicate ids.
+    """
+    files = [str(release.ledger(part)) for part in release.ledger_parts()]
+    if not files:
+        return []
+    ledger = pads.dataset(files, format="parquet")
+    rows: list[dict[str, Any]] = ledger.to_table(
+        filter=pc.field("record_id") == record_id
+    ).to_pylist()
+    return rows
+
+
+def records_of_subject(release: OpenedRelease, subject_key: str) -> pa.Table:
+    """Return where a person is in: `part` and `row` into the ledger.
+
+    The list is by hash of the key, so it may (once in 2^64 pairs of people) hold
+    somebody else's rows too; never too few.
+    """
+    hashed = int(people.subject_hashes(pl.Series([subject_key]))[0])
+    where = release.evidence / "people.parquet"
+    return read_between(where, "subject_hash", hashed, hashed).select(["part", "row"])
+
+
+def _may_hold(chunk: pq.ColumnChunkMetaData, low: Any, high: Any) -> bool:
+    found = chunk.statistics
+    if found is None or not found.has_min_max:
+        return True
+    return bool(found.min <= high and found.max >= low)
+
+
+def _none(file: pq.ParquetFile) -> pa.Table:
+    return file.schema_arrow.empty_table()
+
+
+def _is_between(column: pa.ChunkedArray, low: bytes, high: bytes) -> pa.Array:
+    """Compare paths by their first 8 bytes: pages are named by at most 40 bits."""
+    values = column.combine_chunks()
+    matrix = columns.byte_matrix(values)
+    heads = pages.path_heads(matrix)
+    keep = (heads >= np.uint64(int.from_bytes(low[:8], "big"))) & (
+        heads <= np.uint64(int.from_bytes(high[:8], "big"))
+    )
+    return pa.array(keep)
+
+
+def _siblings(
+    release: OpenedRelease, set_name: str, number: int, depth: int
+) -> list[bytes]:
+    where = release.evidence / f"{set_name}.tree"
+    found = []
+    try:
+        with where.open("rb") as stream:
+            for at in pages.siblings_at(number, depth):
+                stream.seek(at)
+                found.append(stream.read(HASH_BYTES))
+    except OSError as problem:
+        raise EvidenceError(
+            f"{where}: cannot be read ({problem.strerror}); restore private/"
+        ) from problem
+    return found
