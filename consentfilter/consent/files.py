@@ -103,7 +103,16 @@ def open_parquet(path: str, *, words: Sequence[str] = ()) -> pq.ParquetFile:
         InputError: not Parquet, or truncated.
     """
     try:
-        return pq.ParquetFile(path, read_dictionary=list(words))
+        file = pq.ParquetFile(path)
+        leaves = {
+            column.path for column in map(file.schema.column, range(len(file.schema)))
+        }
+        known = [word for word in words if word in leaves]
+        if not known:
+            return file
+        metadata = file.metadata
+        file.close()
+        return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
     except (pa.ArrowException, OSError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise InputError(
