@@ -233,9 +233,6 @@ def _batch(
 def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """Return a column of names as indices into a list of names."""
     import numpy as np
-    import pyarrow as pa
 
-    array = column.combine_chunks()
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
+    array = column.combine_chunks().dictionary_encode()  # as it is, if it is one
     return array.indices.to_numpy().astype(np.int64), array.dictionary.to_pylist()

@@ -90,10 +90,10 @@ def span(length: timedelta) -> str:
     '24 hours'
     """
     seconds = length.days * 86_400 + length.seconds
-    for size, name in ((3_600, "hour"), (60, "minute"), (1, "second")):
+    for size, name in ((3_600, "hour"), (60, "minute")):
         if seconds % size == 0:
             return counted(seconds // size, name)
-    raise AssertionError("every whole number of seconds is a multiple of one")
+    return counted(seconds, "second")
 
 
 def counted(number: int, noun: str) -> str:

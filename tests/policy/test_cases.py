@@ -111,6 +111,13 @@ WRONG: dict[str, tuple[str, list[str]]] = {
             " such as 2026-01-01T00:00:00Z"
         ],
     ),
+    "an instant that is none": (
+        CASE.replace("as_of: 2026-01-01T00:00:00Z", "as_of: tomorrow"),
+        [
+            "cases.yaml:1: as_of: found 'tomorrow', wanted an instant with an offset"
+            " such as 2026-01-01T00:00:00Z"
+        ],
+    ),
     "no cases": (
         "as_of: 2026-01-01T00:00:00Z\ncases: []\n",
         ["cases.yaml:2: cases: found an empty list, wanted at least one entry"],

@@ -8,6 +8,7 @@ import pytest
 
 from consentfilter.policy import Policy
 from consentfilter.policy.diff import Difference, diff_policies
+from consentfilter.policy.parts import DECIDING_ROLES
 
 BASE: dict[str, Any] = {
     "id": "p",
@@ -31,6 +32,7 @@ def changes(**keys: Any) -> list[str]:
         ({}, []),
         ({"on_fail": "drop", "temporal": {"mode": "both"}}, []),
         ({"rules": BASE["rules"][::-1]}, []),
+        ({"multi_subject": {"roles": list(DECIDING_ROLES[::-1])}}, []),
         (
             {"temporal": {"mode": "processing"}},
             ["temporal.mode: was both, is processing"],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from consentfilter.policy import Policy, load_policy
 from consentfilter.policy.explain import explain, explain_sections
+from consentfilter.policy.parts import ROLES, Expression
 
 GOLDEN = Path(__file__).parent / "golden"
 POLICIES = {
@@ -189,6 +190,10 @@ SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
     "sources": ({"sources": ["third_party:acme"]}, "of this origin: third_party:acme"),
     "on_fail": ({"on_fail": "redact_fields"}, "the others are emptied"),
     "max_skew_s": ({"max_skew_s": 1}, "more than 1 second after"),
+    "max_staleness in seconds": (
+        {"snapshot": {"max_staleness": "PT90S"}},
+        "more than 90 seconds old",
+    ),
     "max_staleness": (
         {"snapshot": {"max_staleness": "PT90M"}},
         "more than 90 minutes old",
@@ -233,6 +238,16 @@ def test_what_is_not_checked_is_said(keys: dict[str, Any], expected: str) -> Non
     last = explain_sections(policy)[-1]
     assert last.title == "Not checked"
     assert expected in " ".join(last.sentences)
+
+
+def test_a_rule_that_accepts_every_expression_refuses_none() -> None:
+    every = list(get_args(Expression))
+    assert "Not enough" not in said(rules=[{"categories": ["*"], "expression": every}])
+
+
+def test_every_role_may_be_asked() -> None:
+    assert "Not asked is" in said()
+    assert "Not asked is" not in said(multi_subject={"roles": list(ROLES)})
 
 
 def test_a_policy_that_asks_has_less_that_is_not_checked() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from consentfilter.errors import InputError, PolicyError, RunRefused
 from consentfilter.policy import Policy, load_policy
+from consentfilter.policy.document import Document
 from consentfilter.policy.load import read_policy
 from consentfilter.taxonomy import BASE
 
@@ -83,6 +84,41 @@ ONE_PROBLEM: dict[str, tuple[str, str, str]] = {
         HEAD + "purposes: improve.train_ai\n",
         "E105",
         "policy.yaml:3: purposes: found 'improve.train_ai', wanted a list",
+    ),
+    "rules that are no list": (
+        HEAD + "rules: content\n",
+        "E105",
+        "policy.yaml:3: rules: found 'content', wanted a list",
+    ),
+    "a rule that is no mapping": (
+        HEAD + "rules: [content]\n",
+        "E105",
+        "policy.yaml:3: rules[0]: found 'content', wanted a mapping",
+    ),
+    "members that are no list": (
+        HEAD + "all_of: {id: a}\n",
+        "E105",
+        "policy.yaml:3: all_of: found a mapping, wanted a list",
+    ),
+    "a member that is no mapping": (
+        HEAD + "all_of: [7]\n",
+        "E105",
+        "policy.yaml:3: all_of[0]: found 7, wanted a mapping",
+    ),
+    "places that are no mapping": (
+        HEAD + "jurisdictions: [DE]\n",
+        "E105",
+        "policy.yaml:3: jurisdictions: found a list, wanted a mapping",
+    ),
+    "ages that are no mapping": (
+        HEAD + "minors: {ages: 16}\n",
+        "E105",
+        "policy.yaml:3: minors.ages: found 16, wanted a mapping",
+    ),
+    "a place that is a number": (
+        HEAD + 'jurisdictions:\n  1: [{categories: ["*"]}]\n',
+        "E105",
+        'policy.yaml:4: jurisdictions[1]: found 1, wanted text; put it in quotes: "1"',
     ),
     "yes is no boolean": (
         HEAD + 'rules:\n  - {categories: ["*"], requires_notice: yes}\n',
@@ -538,6 +574,38 @@ def test_a_problem_in_a_members_file_names_that_file(tmp_path: Path) -> None:
         "blog.yaml:3: on_fail: 'stop' is not one of drop, redact_fields",
         "policy.yaml:5: all_of[1].on_fail: 'halt' is not one of drop, redact_fields",
     ]
+
+
+def test_too_long_a_chain_of_files_is_refused(tmp_path: Path) -> None:
+    for at in range(10):
+        text = f"id: p{at}\nversion: '1'\nall_of: [p{at + 1}.yaml]\n"
+        (tmp_path / f"p{at}.yaml").write_text(text)
+    with pytest.raises(PolicyError) as caught:
+        load_policy(tmp_path / "p0.yaml")
+    assert caught.value.problems == (
+        f"{tmp_path}/p8.yaml:3: all_of[0]: more than 8 files lead to 'p9.yaml'",
+    )
+
+
+def test_problems_inside_members_are_found_together(tmp_path: Path) -> None:
+    text = HEAD + (
+        "all_of:\n  - rules:\n      - categories: [contant]\n"
+        "      - categories: [content, content.chat]\n"
+        "      - categories: [content]\n        effect: permit\n"
+    )
+    assert problems(tmp_path, text) == [
+        "policy.yaml:5: all_of[0].rules[0].categories[0]: 'contant' is not in the"
+        " category tree; did you mean 'content'?",
+        "policy.yaml:7: all_of[0].rules[2].categories[0]: 'content' has a rule in this"
+        " list already, entry [1]; wanted one rule for each category",
+        "policy.yaml:8: all_of[0].rules[2].effect: 'permit' is not one of require,"
+        " allow, prohibit",
+    ]
+
+
+def test_a_place_that_is_not_in_the_document_is_named_all_the_same() -> None:
+    finding = Document({"a": 1}).finding("E102", ("a", "b", 0), "said so")
+    assert str(finding) == "a.b[0]: said so"
 
 
 def test_values_are_left_as_they_were_found() -> None:

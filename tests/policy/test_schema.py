@@ -48,6 +48,7 @@ def test_rules_need_no_id_and_members_may_be_files() -> None:
         name
         for name, (_, code, _) in ONE_PROBLEM.items()
         if code in ("E102", "E103", "E104", "E105", "E112", "E113")
+        and name != "a place that is a number"  # keys of JSON are always text
     ],
 )
 def test_what_has_the_wrong_shape_does_not(tmp_path: Path, name: str) -> None:
