@@ -88,7 +88,7 @@ def _spans(table: pa.Table, layout: Layout, id_key: bytes | None) -> Mentions:
     is_span = is_valid & has_field
     return Mentions(
         row=flat.row,
-        key=subject_keys(ids, struct_child(flat.values, "ns"), DEFAULT_NS, id_key),
+        key=subject_keys(ids, _text_child(flat.values, "ns"), DEFAULT_NS, id_key),
         id=plain_text(ids),
         column=column,
         start=np.where(is_span, start, 0),
@@ -102,7 +102,7 @@ def _fits(table: pa.Table, name: str, row: np.ndarray, end: np.ndarray) -> np.nd
     column = table[name]
     if not is_text(column.type):
         return np.zeros(len(row), bool)
-    texts = plain_text(one_array(column).take(pa.array(row)))
+    texts = plain_text(whole_values(one_array(column)).take(pa.array(row)))
     size = pc.fill_null(pc.utf8_length(texts), -1).to_numpy(zero_copy_only=False)
     fits: np.ndarray = end <= size
     return fits

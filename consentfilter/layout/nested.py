@@ -275,11 +275,18 @@ def _decoded(raw: bytes) -> str | None:
 
 
 def whole_values(values: pa.Array) -> pa.Array:
-    """Return ids or offsets without run ends and extension wrappers."""
+    """Return ids or offsets in a form that Arrow can take values from.
+
+    UUIDs as their text; no run ends, no extension wrappers, no text views.
+    """
+    if is_uuid(values.type):
+        return plain_text(values)
     if isinstance(values, pa.ExtensionArray) or pa.types.is_run_end_encoded(
         values.type
     ):
-        return _storage(values)
+        return whole_values(_storage(values))
+    if pa.types.is_string_view(values.type):
+        return values.cast(pa.large_string())
     return values
 
 

@@ -14,11 +14,9 @@ from consentfilter.ids import normalise_ids
 from consentfilter.layout.columns import mapped
 from consentfilter.layout.model import Layout, SegmentLayout, Subjects, Value
 from consentfilter.layout.nested import (
-    Flat,
     follow,
     is_blank,
-    is_null_mask,
-    is_uuid,
+    is_present,
     null_where,
     one_array,
     open_list,
@@ -56,7 +54,6 @@ class _Part:
     key: pa.Array
     role: np.ndarray
     relation: pa.Array
-    mentioned: np.ndarray
     mentioned_id: pa.Array
 
 
@@ -162,12 +159,7 @@ def _in_row_order(named: Named) -> Named:
 def _part(values: pa.Array, subjects: Subjects, id_key: bytes | None) -> _Part:
     """Bind one source: an entry per list entry, or per value that is not null."""
     flat = follow(values, subjects.path.fields)
-    if not flat.in_list:
-        absent = is_null_mask(flat.values)
-        if absent.any():
-            there = pa.array(~absent)
-            flat = Flat(flat.row[~absent], flat.values.filter(there), False)
-    count, source = len(flat.row), subjects.source
+    source = subjects.source
     is_struct = pa.types.is_struct(storage_type(flat.values.type))
     ids, ns, roles, relations = (
         (struct_child(flat.values, name) for name in ("id", "ns", "role", "relation"))
@@ -175,24 +167,34 @@ def _part(values: pa.Array, subjects: Subjects, id_key: bytes | None) -> _Part:
         else (flat.values, None, None, None)
     )
     assert ids is not None, "check_schema wants structs with an id"
-    role = np.full(count, ROLES.index(source.role), np.uint8)
-    if roles is not None and not pa.types.is_null(roles.type):
-        role = _roles(plain_text(roles), ROLES.index(source.role))
-    relation = pa.nulls(count, pa.string())
+    row, there = flat.row, None
+    if not flat.in_list:
+        is_there = is_present(flat.values)
+        if not is_there.all():
+            row, there = flat.row[is_there], pa.array(is_there)
+    ids = _those(whole_values(ids), there)
+    role = np.full(len(row), ROLES.index(source.role), np.uint8)
+    if roles is not None:
+        role = _roles(_those(plain_text(roles), there), ROLES.index(source.role))
+    relation = pa.nulls(len(row), pa.string())
     if relations is not None:
-        relation = plain_text(relations)
+        relation = _those(plain_text(relations), there)
         relation = null_where(relation, is_blank(relation))
     if source.relation is not None:
         relation = pc.fill_null(relation, source.relation)
+    spaces = None if ns is None else _those(plain_text(ns), there)
     mentioned = np.flatnonzero(role == MENTIONED)
     return _Part(
-        at=flat.row,
-        key=subject_keys(ids, ns, source.ns, id_key),
+        at=row,
+        key=subject_keys(ids, spaces, source.ns, id_key),
         role=role,
         relation=relation,
-        mentioned=mentioned,
         mentioned_id=plain_text(ids.take(pa.array(mentioned))),
     )
+
+
+def _those(values: pa.Array, there: pa.Array | None) -> pa.Array:
+    return values if there is None else values.filter(there)
 
 
 def _roles(texts: pa.Array, default: int) -> np.ndarray:
@@ -207,13 +209,10 @@ def subject_keys(
     ids: pa.Array, ns: pa.Array | None, default_ns: str, id_key: bytes | None
 ) -> pa.Array:
     """Return subject keys of ids whose namespaces may differ from entry to entry."""
-    if is_uuid(ids.type):
-        ids = plain_text(ids)
     ids = whole_values(ids)
     if ns is None or ns.null_count == len(ns):
         return normalise_ids(default_ns, ids, key=id_key)
-    spaces = plain_text(ns)
-    spaces = pc.fill_null(null_where(spaces, is_blank(spaces)), default_ns)
+    spaces = pc.fill_null(null_where(ns, is_blank(ns)), default_ns)
     return normalise_ids(spaces, ids, key=id_key)
 
 
