@@ -91,16 +91,11 @@ def canonical_json(value: Any) -> bytes:
 
     try:
         return rfc8785.dumps(value)
-    except UnicodeEncodeError as problem:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as problem:
         raise InputError(
-            "cannot be written as canonical JSON: a text holds a lone surrogate "
-            f"(U+{ord(problem.object[problem.start]):04X}); only valid Unicode text "
-            "can be signed"
-        ) from problem
-    except rfc8785.CanonicalizationError as problem:
-        raise InputError(
-            f"cannot be written as canonical JSON: {problem}; use text for numbers "
-            "beyond 2^53 - 1 and JSON types for everything else"
+            f"cannot be written as canonical JSON: {problem}; wanted JSON types, "
+            "valid Unicode text (no lone surrogates), and text for integers beyond "
+            "2^53 - 1"
         ) from problem
 
 
