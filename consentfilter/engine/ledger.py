@@ -103,10 +103,12 @@ def _named(codes: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
 
 
 def _encoded(values: pa.Array) -> pa.DictionaryArray:
-    wanted = LEDGER_SCHEMA.field("rule").type
-    if pa.types.is_dictionary(values.type):
-        return values.cast(wanted)
-    return values.dictionary_encode()
+    """Return values as a dictionary in the order in which they occur.
+
+    A dictionary from elsewhere is not taken over: the index numbers rules in the
+    order in which records ask, which differs from run to run.
+    """
+    return values.cast(pa.string()).dictionary_encode()
 
 
 def _spread(
