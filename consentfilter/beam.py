@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from consentfilter.engine.beam.coder import RecordBatchCoder
 from consentfilter.engine.beam.outcome import LEDGER_SCHEMA, REASON_COLUMN
+from consentfilter.engine.beam.parquet import FilterParquet
 from consentfilter.engine.beam.pointer import ReadPointer, SnapshotPointer
 from consentfilter.engine.beam.transform import ConsentFilter, Decided
 
@@ -20,6 +21,7 @@ __all__ = [
     "REASON_COLUMN",
     "ConsentFilter",
     "Decided",
+    "FilterParquet",
     "ReadPointer",
     "RecordBatchCoder",
     "SnapshotPointer",

@@ -14,10 +14,11 @@ from typing import Final
 
 from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
-from consentfilter.engine.beam.files import read_file, write_file
+from consentfilter.engine.beam.files import below, read_file, write_file
 from consentfilter.engine.beam.keys import CarriedKeys
 from consentfilter.engine.beam.shared import Held, hold
 from consentfilter.engine.prepare import Deciders, compile_run
+from consentfilter.engine.storage import Location
 from consentfilter.errors import InputError
 from consentfilter.policy import Policy
 from consentfilter.taxonomy import Taxonomy
@@ -33,12 +34,12 @@ class CarriedConsent:
     Attributes:
         sha256: hex digest of the bytes.
         content: the bytes, or None when they lie at `place`.
-        place: a path or URL that workers can read, or None.
+        place: where workers can read them, or None.
     """
 
     sha256: str
     content: bytes | None = dataclasses.field(repr=False)
-    place: str | None
+    place: Location | None
 
     def load(self) -> Consent:
         """Return the consent.
@@ -53,15 +54,16 @@ class CarriedConsent:
             content = read_file(self.place)
             if hashlib.sha256(content).hexdigest() != self.sha256:
                 raise InputError(
-                    f"{self.place}: the consent that was put here for the workers has "
-                    "changed since the pipeline was made; make and run it again."
+                    f"{self.place.shown}: the consent that was put here for the "
+                    "workers has changed since the pipeline was made; make and run it "
+                    "again."
                 )
         # Our own bytes: they came with the pipeline, or have the digest that did.
         loaded: Consent = pickle.loads(content)
         return loaded
 
 
-def carry(consent: Consent, staging: str | None = None) -> CarriedConsent:
+def carry(consent: Consent, staging: Location | None = None) -> CarriedConsent:
     """Return consent as a pipeline carries it.
 
     Args:
@@ -83,7 +85,7 @@ def carry(consent: Consent, staging: str | None = None) -> CarriedConsent:
             f"{MAX_INLINE_BYTES >> 20} MiB that a pipeline's description carries; name "
             "a place that all workers can read (staging=)."
         )
-    place = f"{staging.rstrip('/')}/consent-{sha256}"
+    place = below(staging, f"consent-{sha256}")
     write_file(place, content)
     return CarriedConsent(sha256, None, place)
 

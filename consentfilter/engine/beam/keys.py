@@ -12,6 +12,7 @@ import hashlib
 
 from consentfilter.engine.beam.files import read_file, write_file
 from consentfilter.engine.prepare import RELEASE_KEY_BYTES
+from consentfilter.engine.storage import Location
 from consentfilter.errors import InputError
 
 
@@ -22,12 +23,12 @@ class CarriedKeys:
     Attributes:
         sha256: hex digest of both.
         content: the release key, then the id key if there is one; None: in `place`.
-        place: a path or URL that workers can read, or None.
+        place: where workers can read them, or None.
     """
 
     sha256: str
     content: bytes | None = dataclasses.field(repr=False)
-    place: str | None = None
+    place: Location | None = None
 
     def load(self) -> tuple[bytes, bytes | None]:
         """Return release key and id key.
@@ -42,14 +43,14 @@ class CarriedKeys:
             content = read_file(self.place)
             if hashlib.sha256(content).hexdigest() != self.sha256:
                 raise InputError(
-                    f"{self.place}: the keys that were put here for the workers have "
-                    "changed since the pipeline was made; make and run it again."
+                    f"{self.place.shown}: the keys that were put here for the workers "
+                    "have changed since the pipeline was made; make and run it again."
                 )
         return content[:RELEASE_KEY_BYTES], content[RELEASE_KEY_BYTES:] or None
 
 
 def carry_keys(
-    release_key: bytes, id_key: bytes | None, place: str | None = None
+    release_key: bytes, id_key: bytes | None, place: Location | None = None
 ) -> CarriedKeys:
     """Return the keys as a pipeline carries them.
 

@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 
 from consentfilter.errors import InputError
 
@@ -23,14 +27,21 @@ _DASK: Final = (
 )
 
 
-def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
+def pipeline_options(
+    arguments: Sequence[str], *, threads: int | None = None
+) -> PipelineOptions:
     """Return Beam options with the runner pinned.
 
     No runner and `DirectRunner` both mean `FnApiRunner`: the same in-process runner
     without the attempt to download another one.
 
+    Args:
+        arguments: Beam's options.
+        threads: how many `FnApiRunner` works with, where the options do not say.
+
     Raises:
-        InputError: the runner cannot be used.
+        InputError: the runner cannot be used, or `FnApiRunner` does not know an
+            option.
     """
     options = PipelineOptions(list(arguments))
     standard = options.view_as(StandardOptions)
@@ -39,7 +50,36 @@ def pipeline_options(arguments: Sequence[str]) -> PipelineOptions:
         name = DEFAULT_RUNNER
     refuse_runner(name, options)
     standard.runner = name
+    if name == DEFAULT_RUNNER:
+        _settle_direct(options, arguments, threads)
     return options
+
+
+def _settle_direct(
+    options: PipelineOptions, arguments: Sequence[str], threads: int | None
+) -> None:
+    """Refuse options that nobody knows; set the number of threads."""
+    known = options.get_all_options(drop_default=False).keys()
+    unknown = [
+        each
+        for each in arguments
+        if each.startswith("--")
+        and each.lstrip("-").partition("=")[0].removeprefix("no_") not in known
+    ]
+    if unknown:
+        raise InputError(
+            f"{' '.join(unknown)}: {DEFAULT_RUNNER} has no such option; wanted Beam "
+            "options such as --direct_num_workers=2."
+        )
+    direct = options.view_as(DirectOptions)
+    if threads is not None and not _says(arguments, "direct_num_workers"):
+        direct.direct_num_workers = threads
+        if threads > 1 and not _says(arguments, "direct_running_mode"):
+            direct.direct_running_mode = "multi_threading"
+
+
+def _says(arguments: Sequence[str], name: str) -> bool:
+    return any(each.partition("=")[0] == f"--{name}" for each in arguments)
 
 
 def refuse_runner(name: str, options: PipelineOptions | None = None) -> None:

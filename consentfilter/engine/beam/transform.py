@@ -32,6 +32,7 @@ from consentfilter.engine.prepare import (
     ConsentLike,
     load_deciders,
 )
+from consentfilter.engine.storage import locate
 from consentfilter.policy import Policy, load_policy
 
 #: Rows gathered before they are decided together.
@@ -100,7 +101,8 @@ class ConsentFilter(beam.PTransform):
             pointer: instead of `consent`: what `ReadPointer` gives.
             dataset: a binding or its file; None: the standard layout.
             as_of: the instant of the decision (consent that is not loaded yet).
-            subjects, links: side files of the consent (likewise).
+            subjects: side file of people (likewise).
+            links: side file of linked identities (likewise).
             release_key: 32 bytes that key pseudonyms; None: random.
             id_key: keys subject ids; must be the snapshot's.
             schema: columns of dict elements whose type values do not always show.
@@ -137,7 +139,7 @@ class ConsentFilter(beam.PTransform):
             deciders.policy,
             deciders.dataset,
             deciders.taxonomy,
-            carry(deciders.consent, staging),
+            carry(deciders.consent, None if staging is None else locate(staging)),
             keys,
         )
 
