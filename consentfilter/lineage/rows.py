@@ -77,7 +77,7 @@ def _described(field: pa.Field) -> dict[str, object]:
 
 
 def _logical(kind: pa.DataType) -> object:
-    if isinstance(kind, pa.ExtensionType):
+    if isinstance(kind, pa.BaseExtensionType):
         return _logical(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return _logical(kind.value_type)
@@ -99,7 +99,7 @@ def _logical(kind: pa.DataType) -> object:
 def _text(array: pa.Array, where: str) -> pl.Series:
     """Return the text of each value (String), null where the value is null."""
     kind = array.type
-    if isinstance(kind, pa.ExtensionType):
+    if isinstance(kind, pa.BaseExtensionType):
         return _text(array.storage, where)
     if pa.types.is_dictionary(kind):
         return _text(array.dictionary, where).gather(_series(array.indices))
