@@ -59,9 +59,9 @@ def _check_value(
         _check_time(finder, dataset, column, path)
         return
     if path.in_list or (is_list(storage_type(kind)) and name != "derived_from"):
-        finder.wrong(
-            name, column, pa.list_(kind), f"one value a record: {wanted_of(name)}"
-        )
+        wanted = f"one value a record: {wanted_of(name)}"
+        found = pa.list_(kind) if path.in_list else kind
+        finder.wrong(name, column, found, wanted, hint)
         return
     if name == "derived_from" and is_list(kind):
         kind = kind.value_type
