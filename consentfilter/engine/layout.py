@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,6 +25,11 @@ _TOLD: Final = frozenset(
 # A page header begins with its type as a Thrift compact i32: field 1 of type i32
 # (0x15), then 3 (DATA_PAGE_V2) in zigzag.
 _V2_PAGE_HEADER: Final = b"\x15\x06"
+_ARROW_SCHEMA: Final = b"ARROW:schema"
+_SIZES: Final = frozenset({"min_chunk_size", "max_chunk_size"})
+#: Where Hugging Face `datasets` says that pages were cut by their content.
+_CHUNKING: Final = b"content_defined_chunking"
+_CHUNKING_OPTIONS: Final = _SIZES | {"norm_level"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,12 +39,14 @@ class FileLayout:
     Attributes:
         schema: what the output's schema is: the input's, metadata included.
         options: keyword arguments of `pq.ParquetWriter`.
+        key_values: metadata of the file that does not come with the schema.
         sorting: the row groups' sorting columns; a promise that only holds while
             no value changes, so it is left out where values may be redacted.
     """
 
     schema: pa.Schema
     options: dict[str, Any]
+    key_values: dict[bytes, bytes]
     sorting: tuple[pq.SortingColumn, ...]
 
     def writer(self, sink: Any, *, may_redact: bool) -> pq.ParquetWriter:
@@ -46,7 +54,10 @@ class FileLayout:
         options = dict(self.options)
         if self.sorting and not may_redact:
             options["sorting_columns"] = self.sorting
-        return pq.ParquetWriter(sink, self.schema, **options)
+        writer = pq.ParquetWriter(sink, self.schema, **options)
+        if self.key_values:
+            writer.add_key_value_metadata(self.key_values)
+        return writer
 
 
 def read_layout(opened: pq.ParquetFile, part: Part) -> FileLayout:
@@ -87,7 +98,7 @@ def read_layout(opened: pq.ParquetFile, part: Part) -> FileLayout:
         "use_compliant_nested_type": not any(
             path.endswith(".list.item") or ".list.item." in path for path in chunks
         ),
-        "store_schema": b"ARROW:schema" in (metadata.metadata or {}),
+        "store_schema": _ARROW_SCHEMA in (metadata.metadata or {}),
         "write_page_index": any(c.has_column_index for c in chunks.values()),
         "store_decimal_as_integer": any(
             column.logical_type.type == "DECIMAL"
@@ -102,9 +113,15 @@ def read_layout(opened: pq.ParquetFile, part: Part) -> FileLayout:
     }
     if bloom:
         options["bloom_filter_options"] = bloom
+    if chunking := _chunking(metadata):
+        options["use_content_defined_chunking"] = chunking
+    # Without its schema, Arrow writes none of the schema's metadata either.
+    known = {_ARROW_SCHEMA}
+    known |= set(schema.metadata or {}) if options["store_schema"] else set()
+    key_values = {k: v for k, v in (metadata.metadata or {}).items() if k not in known}
     groups = metadata.num_row_groups
     sorting = tuple(metadata.row_group(0).sorting_columns) if groups else ()
-    return FileLayout(schema, options, sorting)
+    return FileLayout(schema, options, key_values, sorting)
 
 
 def _chunks(metadata: pq.FileMetaData) -> Iterator[Any]:
@@ -121,6 +138,19 @@ def _group_rows(metadata: pq.FileMetaData) -> list[int]:
 
 def _told(chunk: Any) -> list[str]:
     return [name for name in chunk.encodings if name in _TOLD]
+
+
+def _chunking(metadata: pq.FileMetaData) -> dict[str, int] | None:
+    """Return the options of content-defined chunking, if the file states any."""
+    stated = (metadata.metadata or {}).get(_CHUNKING)
+    if stated is None:
+        return None
+    try:
+        options = json.loads(stated)
+    except ValueError:
+        return None
+    fits = isinstance(options, dict) and options.keys() <= _CHUNKING_OPTIONS
+    return options if fits and options.keys() >= _SIZES else None
 
 
 def _codec(name: str) -> str:
