@@ -10,14 +10,15 @@ import pyarrow as pa
 from consentfilter.dataset import Dataset
 from consentfilter.decide.decisions import Decisions
 from consentfilter.engine import duplicates
-from consentfilter.engine.filtering import Naming, Summary, filter_dataset
+from consentfilter.engine.batch import Run, admit_batch, batch_result, decide_batch
+from consentfilter.engine.filtering import Summary, filter_dataset
+from consentfilter.engine.finish import Naming
 from consentfilter.engine.prepare import (
     AnyPath,
     ConsentLike,
     compile_run,
     load_deciders,
 )
-from consentfilter.engine.shard import Run, admit_batch, batch_result, decide_batch
 from consentfilter.errors import InputError
 from consentfilter.policy import Policy
 from consentfilter.records import Bound

@@ -13,6 +13,7 @@ from typing import Final
 
 from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs, local, repeats, statement
+from consentfilter.engine.batch import Run
 from consentfilter.engine.duplicates import IdHashes
 from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
@@ -32,7 +33,7 @@ from consentfilter.engine.release import (
     is_inside,
     open_release,
 )
-from consentfilter.engine.shard import OpenSinks, Run, ShardRecord, Sinks, check_rows
+from consentfilter.engine.shard import OpenSinks, ShardRecord, Sinks, check_rows
 from consentfilter.engine.storage import Location
 from consentfilter.engine.tally import Tally
 from consentfilter.errors import InputError, StorageError
@@ -40,6 +41,8 @@ from consentfilter.lineage.evidence import PartEvidence
 from consentfilter.lineage.sign import Signer
 from consentfilter.policy import Policy
 from consentfilter.reasons import Decision
+
+__all__ = ["Naming", "ShowProgress", "Summary", "filter_dataset"]
 
 #: Shows progress of a run of so many rows in so many parts while the block runs.
 ShowProgress = Callable[[int, int], contextlib.AbstractContextManager[Progress]]

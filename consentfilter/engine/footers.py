@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from consentfilter import int96
 from consentfilter.engine.storage import Part
 from consentfilter.errors import ConsentFilterError, InputError
 
@@ -83,23 +84,13 @@ def read_footers(parts: Sequence[Part]) -> tuple[Footer, ...]:
 def open_parquet(part: Part) -> pq.ParquetFile:
     """Open a part as Parquet.
 
-    INT96 times are read in microseconds where Spark or Hive wrote them (years
-    beyond 2262 exist there and do not fit nanoseconds), else in nanoseconds.
+    INT96 times are read by the rule of `consentfilter.int96`.
 
     Raises:
         InputError: it is no whole Parquet file.
     """
     try:
-        stream = part.open()
-        opened = pq.ParquetFile(stream, pre_buffer=False)
-        if "parquet-mr" in (opened.metadata.created_by or ""):
-            opened = pq.ParquetFile(
-                stream,
-                metadata=opened.metadata,
-                pre_buffer=False,
-                coerce_int96_timestamp_unit="us",
-            )
-        return opened
+        return int96.open_file(part.open(), pre_buffer=False)
     except FileNotFoundError:
         raise InputError(f"{part.shown}: the file is gone; run again.") from None
     except PermissionError:

@@ -12,7 +12,7 @@ from consentfilter import digest
 from consentfilter.binding import check_schema
 from consentfilter.dataset import Dataset
 from consentfilter.engine.footers import Footer, limited, read_footers
-from consentfilter.engine.shard import schema_with_hive
+from consentfilter.engine.reader import schema_with_hive
 from consentfilter.engine.storage import list_parts
 from consentfilter.errors import InputError, StorageError
 from consentfilter.lineage.manifest import IndexedFile

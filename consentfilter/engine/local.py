@@ -15,20 +15,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
+from consentfilter.engine.batch import BatchResult, Run
 from consentfilter.engine.duplicates import IdHashes
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.progress import NoProgress, Progress
-from consentfilter.engine.shard import (
-    PIECE_BYTES,
-    OpenSinks,
-    PartReader,
-    Run,
-    ShardRecord,
-    ShardWriter,
-    Unit,
-    UnitResult,
-    units,
-)
+from consentfilter.engine.reader import PIECE_BYTES, PartReader, Unit, units
+from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
 #: Rows in flight may take this much memory, unless told otherwise.
 DEFAULT_MEMORY_BYTES: Final = 768 << 20
@@ -37,7 +29,7 @@ _MEMORY_FACTOR: Final = 3
 _BYTES_PER_ROW: Final = 200
 
 #: A unit that is being decided, and its share of the memory.
-_Flight: TypeAlias = tuple["concurrent.futures.Future[list[UnitResult]]", int]
+_Flight: TypeAlias = tuple["concurrent.futures.Future[list[BatchResult]]", int]
 
 
 class Stopped(Exception):  # noqa: N818  (no fault: another worker's error stops this one)
@@ -165,7 +157,7 @@ class _Engine:
             self._progress.advance(result.rows)
         return writer.close()
 
-    def _in_order(self, reader: PartReader) -> Iterator[UnitResult]:
+    def _in_order(self, reader: PartReader) -> Iterator[BatchResult]:
         """Yield a part's results in order, deciding some units ahead."""
         waiting = collections.deque(units(reader.footer))
         flying: collections.deque[_Flight] = collections.deque()
@@ -199,7 +191,7 @@ class _Engine:
             unit = waiting.popleft()
             flying.append((self._deciders.submit(self._decide, reader, unit), share))
 
-    def _pieces(self, reader: PartReader, unit: Unit) -> Iterator[UnitResult]:
+    def _pieces(self, reader: PartReader, unit: Unit) -> Iterator[BatchResult]:
         """Yield the pieces of a large row group as they are decided."""
         self._budget.enter(_memory_share(unit), wait=True)
         try:
@@ -209,13 +201,13 @@ class _Engine:
         finally:
             self._budget.leave(_memory_share(unit))
 
-    def _decide(self, reader: PartReader, unit: Unit) -> list[UnitResult]:
+    def _decide(self, reader: PartReader, unit: Unit) -> list[BatchResult]:
         results = list(reader.decide(unit))
         for result in results:
             self._note(result)
         return results
 
-    def _note(self, result: UnitResult) -> None:
+    def _note(self, result: BatchResult) -> None:
         if self._stop.is_set():
             raise Stopped
         if self._ids is not None:

@@ -15,7 +15,7 @@ from consentfilter.consent.freshness import check_freshness
 from consentfilter.consent.load import Consent, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
 from consentfilter.decide.index import compile_index
-from consentfilter.engine.shard import Run
+from consentfilter.engine.batch import Run
 from consentfilter.errors import ConsentFilterError, InputError
 from consentfilter.policy import Policy, load_policy
 from consentfilter.taxonomy import BASE, Taxonomy

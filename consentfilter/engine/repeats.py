@@ -12,7 +12,7 @@ from consentfilter.dataset import Dataset
 from consentfilter.engine import duplicates
 from consentfilter.engine.duplicates import IdHashes, Occurrence
 from consentfilter.engine.footers import Footer, open_parquet
-from consentfilter.engine.shard import hive_columns, schema_with_hive, units
+from consentfilter.engine.reader import hive_columns, schema_with_hive, units
 from consentfilter.errors import InputError
 from consentfilter.layout.columns import non_blank_text
 from consentfilter.layout.resolve import lay_out

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from consentfilter.engine.filtering import Naming, Summary, filter_dataset
+from consentfilter.engine.filtering import Summary, filter_dataset
+from consentfilter.engine.finish import Naming
 from consentfilter.errors import InputError
 from consentfilter.policy import Policy
 from consentfilter.reasons import Decision
@@ -237,10 +238,10 @@ def test_a_standard_column_may_stand_in_the_path_only(tmp_path: pathlib.Path) ->
 def test_large_row_groups_are_cut_and_the_ledger_stays_whole(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from consentfilter.engine import shard
+    from consentfilter.engine import reader
 
-    monkeypatch.setattr(shard, "LARGE_GROUP_BYTES", 1000)
-    monkeypatch.setattr(shard, "PIECE_BYTES", 500)
+    monkeypatch.setattr(reader, "LARGE_GROUP_BYTES", 1000)
+    monkeypatch.setattr(reader, "PIECE_BYTES", 500)
     part = _write(tmp_path / "dump.parquet", made.records(200))
     _filter(part, tmp_path / "release")
     opened = pq.ParquetFile(tmp_path / "release/data/dump.parquet")
