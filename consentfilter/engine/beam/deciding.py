@@ -14,7 +14,7 @@ from typing import Final
 
 from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
-from consentfilter.engine.beam.files import below, read_file, write_file
+from consentfilter.engine.beam.files import below, read_checked, write_file
 from consentfilter.engine.beam.keys import CarriedKeys
 from consentfilter.engine.beam.shared import Held, hold
 from consentfilter.engine.prepare import Deciders, compile_run
@@ -51,13 +51,7 @@ class CarriedConsent:
         content = self.content
         if content is None:
             assert self.place is not None
-            content = read_file(self.place)
-            if hashlib.sha256(content).hexdigest() != self.sha256:
-                raise InputError(
-                    f"{self.place.shown}: the consent that was put here for the "
-                    "workers has changed since the pipeline was made; make and run it "
-                    "again."
-                )
+            content = read_checked(self.place, self.sha256, "the consent")
         # Our own bytes: they came with the pipeline, or have the digest that did.
         loaded: Consent = pickle.loads(content)
         return loaded

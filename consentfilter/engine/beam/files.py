@@ -7,6 +7,7 @@ finds its own in its environment) and a path.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import posixpath
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from consentfilter.engine.storage import Location
-from consentfilter.errors import StorageError
+from consentfilter.errors import InputError, StorageError
 
 
 def below(place: Location, name: str) -> Location:
@@ -41,6 +42,27 @@ def read_file(place: Location) -> bytes:
             return bytes(stream.read())
     except (OSError, pa.ArrowException) as error:
         raise StorageError(f"{place.shown}: cannot be read ({error}).") from error
+
+
+def read_checked(place: Location, sha256: str, what: str) -> bytes:
+    """Return the bytes of a file that this run put somewhere for its workers.
+
+    Args:
+        place: where it lies.
+        sha256: hex digest that the pipeline was made with.
+        what: what it holds, for the message.
+
+    Raises:
+        StorageError: it cannot be read.
+        InputError: it holds other bytes.
+    """
+    content = read_file(place)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(
+            f"{place.shown}: {what} that this run put here for its workers has changed "
+            "since the pipeline was made; make and run it again."
+        )
+    return content
 
 
 def write_file(place: Location, content: bytes, *, mode: int = 0o644) -> None:

@@ -2,14 +2,169 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import collections
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
-from consentfilter.engine.beam.parts import DecideParts
-from consentfilter.engine.beam.planning import ReleaseJob
+import apache_beam as beam
+import pyarrow as pa
+
+from consentfilter.engine.beam.buckets import (
+    Buckets,
+    answer,
+    consent_of,
+    read_keys,
+    sliced,
+    unsliced,
+    with_linked,
+)
+from consentfilter.engine.beam.deciding import Deciding
+from consentfilter.engine.beam.parts import CommitParts, Plan, write_attempt
+from consentfilter.engine.footers import Footer
+from consentfilter.engine.prepare import Deciders, compile_run
 
 Join = Literal["auto", "broadcast", "keys"]
+JOINS: Final[tuple[Join, ...]] = ("auto", "broadcast", "keys")
+#: Consent of more bytes is not given to every worker whole.
+BROADCAST_BYTES: Final = 1 << 30
+
+_STATEMENTS: Final = 0
+_PEOPLE: Final = 1
+#: (bucket, kind, slice): orders a part's answers as the snapshot is ordered.
+Answer = tuple[int, int, int, bytes]
 
 
-def steps(job: ReleaseJob, how: Join) -> Any:
-    """Return the transform that decides the parts of a job."""
-    return DecideParts(job.footers, job.deciding, job.plan)
+def choose(how: Join, deciders: Deciders) -> Literal["broadcast", "keys"]:
+    """Return the join: as asked, or by the size of the consent."""
+    if how != "auto":
+        return how
+    tables = (
+        deciders.consent.snapshot.statements,
+        deciders.consent.subjects,
+        deciders.consent.links,
+    )
+    size = sum(table.nbytes for table in tables if table is not None)
+    return "keys" if size > BROADCAST_BYTES else "broadcast"
+
+
+class DecidePartsByKeys(beam.PTransform):
+    """Decides parts whose consent does not fit a worker: only keys travel.
+
+    A part asks the buckets of its people's keys; each bucket is read once and
+    answers all parts; a part decides by what it was answered.
+    """
+
+    def __init__(
+        self,
+        footers: Iterable[Footer],
+        deciding: Deciding,
+        plan: Plan,
+        buckets: Buckets,
+    ) -> None:
+        super().__init__()
+        self._footers = list(footers)
+        self._deciding, self._plan, self._buckets = deciding, plan, buckets
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        """Return the list of all parts, as one element."""
+        parts = begin | "Parts" >> beam.Create(self._footers, reshuffle=False)
+        answers = (
+            parts
+            | "Spread" >> beam.Reshuffle()
+            | "Ask for people"
+            >> beam.ParDo(_Ask(self._deciding, self._buckets)).with_output_types(
+                tuple[int, tuple[str, bytes]]
+            )
+            | "Meet by bucket" >> beam.GroupByKey()
+            | "Answer"
+            >> beam.ParDo(_Answer(self._buckets)).with_output_types(tuple[str, Answer])
+        )
+        named = parts | "Name" >> beam.Map(_named).with_output_types(tuple[str, Footer])
+        return (
+            {"footer": named, "answers": answers}
+            | "Meet by part" >> beam.CoGroupByKey()
+            | "Decide and write"
+            >> beam.ParDo(
+                _WriteAnswered(self._deciding, self._plan, self._buckets)
+            ).with_output_types(tuple[str, bytes])
+            | "Commit" >> CommitParts(self._plan)
+        )
+
+
+class _Ask(beam.DoFn):
+    """Reads who is in a part and asks the buckets that may know them."""
+
+    def __init__(self, deciding: Deciding, buckets: Buckets) -> None:
+        self._deciding, self._buckets = deciding, buckets
+
+    def setup(self) -> None:
+        """Load the id key."""
+        _, self._id_key = self._deciding.keys.load()
+
+    def process(self, footer: Footer) -> Iterator[tuple[int, tuple[str, bytes]]]:
+        """Ask for the people of one part."""
+        keys = read_keys(footer, self._deciding.dataset, self._id_key)
+        keys = with_linked(keys, self._buckets.common.links)
+        for bucket, asked in self._buckets.of(keys):
+            for piece in sliced(pa.table({"subject_key": asked})):
+                yield bucket, (footer.part.name, piece)
+
+
+class _Answer(beam.DoFn):
+    """Reads one bucket and answers all parts that ask it."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+
+    def process(
+        self, asked: tuple[int, Iterable[tuple[str, bytes]]]
+    ) -> Iterator[tuple[str, Answer]]:
+        """Answer the parts that ask one bucket."""
+        bucket, requests = asked
+        by_part: dict[str, list[pa.Array]] = collections.defaultdict(list)
+        for part, piece in requests:
+            by_part[part] += unsliced(piece).column(0).chunks
+        statements, people = self._buckets.read(bucket)
+        keys = ((part, pa.concat_arrays(found)) for part, found in by_part.items())
+        for part, own, side in answer(keys, statements, people):
+            for at, piece in enumerate(sliced(own)):
+                yield part, (bucket, _STATEMENTS, at, piece)
+            for at, piece in enumerate(() if side is None else sliced(side)):
+                yield part, (bucket, _PEOPLE, at, piece)
+
+
+class _WriteAnswered(beam.DoFn):
+    """Decides and writes one part by what it was answered."""
+
+    def __init__(self, deciding: Deciding, plan: Plan, buckets: Buckets) -> None:
+        self._deciding, self._plan, self._buckets = deciding, plan, buckets
+
+    def setup(self) -> None:
+        """Load the keys."""
+        self._release_key, self._id_key = self._deciding.keys.load()
+
+    def process(
+        self, found: tuple[str, dict[str, Iterable[object]]]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Compile what the part needs, decide and write it."""
+        name, met = found
+        (footer,) = met["footer"]
+        assert isinstance(footer, Footer)
+        # An attempt that was repeated may have answered twice, with equal slices.
+        answers = {each[:3]: each[3] for each in met["answers"]}  # type: ignore[index]
+        tables = {at: unsliced(piece) for at, piece in sorted(answers.items())}
+        consent = consent_of(
+            self._buckets.common,
+            [table for at, table in tables.items() if at[1] == _STATEMENTS],
+            [table for at, table in tables.items() if at[1] == _PEOPLE],
+        )
+        deciding = self._deciding
+        deciders = Deciders(
+            deciding.policy, deciding.dataset, consent, deciding.taxonomy
+        )
+        run = compile_run(deciders, release_key=self._release_key, id_key=self._id_key)
+        yield name, write_attempt(footer, run, self._plan).to_json()
+
+
+def _named(footer: Footer) -> tuple[str, Footer]:
+    return footer.part.name, footer

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from consentfilter.engine.beam.files import read_file, write_file
+from consentfilter.engine.beam.files import read_checked, write_file
 from consentfilter.engine.prepare import RELEASE_KEY_BYTES
 from consentfilter.engine.storage import Location
 from consentfilter.errors import InputError
@@ -40,12 +40,7 @@ class CarriedKeys:
         content = self.content
         if content is None:
             assert self.place is not None
-            content = read_file(self.place)
-            if hashlib.sha256(content).hexdigest() != self.sha256:
-                raise InputError(
-                    f"{self.place.shown}: the keys that were put here for the workers "
-                    "have changed since the pipeline was made; make and run it again."
-                )
+            content = read_checked(self.place, self.sha256, "the file of keys")
         return content[:RELEASE_KEY_BYTES], content[RELEASE_KEY_BYTES:] or None
 
 

@@ -11,9 +11,8 @@ import pyarrow as pa
 
 from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs
-from consentfilter.engine.beam import join
-from consentfilter.engine.beam.join import Join
-from consentfilter.engine.beam.parts import read_done
+from consentfilter.engine.beam.join import DecidePartsByKeys, Join
+from consentfilter.engine.beam.parts import DecideParts, read_done
 from consentfilter.engine.beam.planning import ReleaseJob, finish_job, plan_release
 from consentfilter.engine.beam.runners import refuse_pipeline
 from consentfilter.engine.finish import Naming
@@ -78,7 +77,8 @@ class FilterParquet(beam.PTransform):
             id_key: keys subject ids; must be the one the snapshot was built with.
             sign_key: private key file (PEM) that the worker of the last step can
                 read; None: the release is not signed.
-            join: how records meet consent, see `join.choose`.
+            join: `broadcast` (every worker has the whole index), `keys` (only keys
+                travel), or `auto`, which chooses by the size of the consent.
 
         Raises:
             ConsentFilterError: what was given cannot be used.
@@ -104,8 +104,8 @@ class FilterParquet(beam.PTransform):
             naming=naming,
             release_key=release_key,
             id_key=id_key,
+            join=join,
         )
-        self._steps = JobParts(self._job, join)
         self._sign_key = None if sign_key is None else os.fspath(sign_key)
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -114,7 +114,7 @@ class FilterParquet(beam.PTransform):
         job, sign_key = self._job, self._sign_key
         return (
             begin
-            | "Filter" >> self._steps
+            | "Filter" >> JobParts(job)
             | "Publish"
             >> beam.Map(lambda done: _publish(done, job, sign_key)).with_output_types(
                 str
@@ -125,13 +125,20 @@ class FilterParquet(beam.PTransform):
 class JobParts(beam.PTransform):
     """The parts of a planned job: decided, written, committed, counted."""
 
-    def __init__(self, job: ReleaseJob, how: Join) -> None:
+    def __init__(self, job: ReleaseJob) -> None:
         super().__init__()
-        self._steps = join.steps(job, how)
+        self._job = job
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         """Return the list of all parts, as one element."""
-        return begin | "Parts" >> self._steps
+        job = self._job
+        if job.buckets is None:
+            return begin | "By index" >> DecideParts(
+                job.footers, job.deciding, job.plan
+            )
+        return begin | "By keys" >> DecidePartsByKeys(
+            job.footers, job.deciding, job.plan, job.buckets
+        )
 
 
 def _publish(done: bytes, job: ReleaseJob, sign_key: str | None) -> str:

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from consentfilter.digest import sha256
 from consentfilter.engine import repeats, statement
+from consentfilter.engine.beam.buckets import Buckets, write_buckets
 from consentfilter.engine.beam.committed import DonePart
 from consentfilter.engine.beam.deciding import Deciding, carry
 from consentfilter.engine.beam.files import (
@@ -37,6 +38,7 @@ from consentfilter.engine.beam.files import (
     read_file,
     remove_tree,
 )
+from consentfilter.engine.beam.join import Join, choose
 from consentfilter.engine.beam.keys import carry_keys
 from consentfilter.engine.beam.parts import EVIDENCE_SUFFIXES, Plan
 from consentfilter.engine.duplicates import IdHashes
@@ -59,6 +61,7 @@ class ReleaseJob:
         footers: the parts.
         deciding: what decides, as the pipeline carries it.
         plan: where files go.
+        buckets: the consent in buckets; None: `deciding` carries it whole.
         slim: what decides, without statements and people: for the manifest.
         naming: what the release is called.
         run_id, started_at: of the run.
@@ -68,6 +71,7 @@ class ReleaseJob:
     footers: tuple[Footer, ...]
     deciding: Deciding
     plan: Plan
+    buckets: Buckets | None
     slim: Deciders
     naming: Naming
     run_id: str
@@ -82,6 +86,7 @@ def plan_release(
     naming: Naming | None = None,
     release_key: bytes | None = None,
     id_key: bytes | None = None,
+    join: Join = "auto",
     emits: bool = True,
     writes_ledger: bool = True,
 ) -> ReleaseJob:
@@ -94,6 +99,7 @@ def plan_release(
         naming: what the release is called.
         release_key: 32 bytes; None: random.
         id_key: keys subject ids.
+        join: how records meet consent.
         emits: False for a dry run.
         writes_ledger: False for a dry run that leaves nothing.
 
@@ -128,11 +134,16 @@ def plan_release(
         id_key,
         below(work, "keys"),
     )
+    bare = slim(deciders)
+    by_keys = choose(join, deciders) == "keys"
+    buckets = (
+        write_buckets(deciders.consent, below(work, "buckets")) if by_keys else None
+    )
     deciding = Deciding(
         deciders.policy,
         deciders.dataset,
         deciders.taxonomy,
-        carry(deciders.consent, work),
+        carry(bare.consent if by_keys else deciders.consent, work),
         keys,
     )
     return ReleaseJob(
@@ -140,7 +151,8 @@ def plan_release(
         tuple(footers),
         deciding,
         plan,
-        slim(deciders),
+        buckets,
+        bare,
         naming or Naming(),
         run_id,
         started_at,

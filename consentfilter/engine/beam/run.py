@@ -119,11 +119,12 @@ def run_beam(
             naming=naming,
             release_key=release_key,
             id_key=id_key,
+            join=join,
             emits=not dry_run,
             writes_ledger=not dry_run or out is not None,
         )
         with abandoned_on_failure(job):
-            _run(job, join, options)
+            _run(job, options)
             done = read_done(read_file(job.plan.done_place))
             manifest_sha256 = None
             if dry_run:
@@ -148,10 +149,10 @@ def run_beam(
     )
 
 
-def _run(job: ReleaseJob, join: Join, options: beam.options.PipelineOptions) -> None:
+def _run(job: ReleaseJob, options: beam.options.PipelineOptions) -> None:
     """Run the pipeline to its end."""
     pipeline = beam.Pipeline(options=options)
-    _ = pipeline | "Filter" >> JobParts(job, join)
+    _ = pipeline | "Filter" >> JobParts(job)
     try:
         result = pipeline.run()
         state = result.wait_until_finish()
