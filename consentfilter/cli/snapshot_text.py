@@ -246,7 +246,8 @@ def _num_set_aside(snapshot: ConsentSnapshot) -> int:
     notes = snapshot.notes
     assert notes is not None
     known = notes.num_read - notes.num_later - notes.num_duplicates - notes.num_voided
-    return known - snapshot.statements.num_rows
+    num_kept: int = snapshot.statements.num_rows
+    return known - num_kept
 
 
 def _counts(snapshot: ConsentSnapshot) -> list[tuple[str, str | None, int]]:

@@ -272,9 +272,8 @@ def without_covered_grants(ordered: pl.DataFrame) -> pl.DataFrame:
         pl.col("denied") > pl.col("order_in_group")
     )
     left = ordered.join(covered, on="statement_id", how="anti", maintain_order="left")
-    nth = pl.int_range(pl.len(), dtype=pl.Int32)
-    first = nth.min().over("group")
-    return left.with_columns(order_in_group=nth - first)
+    nth = pl.int_range(pl.len(), dtype=pl.Int32).over("group")
+    return left.with_columns(order_in_group=nth)
 
 
 def _above(nodes: pl.Series) -> pl.DataFrame:

@@ -245,6 +245,8 @@ def _content(layout: Layout, size: int) -> pl.Series:
         for name in _FURTHER
         if layout.has(name) and (found := layout.text(name)) is not None
     }
+    if "legal_basis" in further:  # null says the same as the default
+        further["legal_basis"] = stripped(further["legal_basis"]).fill_null("consent")
     if not further:
         return _else(None, None, pl.UInt64, size).fill_null(0)
     return pl.DataFrame(further).select(pl.struct(pl.all()).hash()).to_series()
