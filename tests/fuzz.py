@@ -13,7 +13,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+import pyarrow as pa
 
 from consentfilter.errors import ConsentFilterError
 from consentfilter.reasons import FAIL_REASONS, KEEP_REASONS
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.examples is None or records < options.examples
     ):
         made = make_world(random.Random(seed))
-        if is_different(made):
+        if signs(made):
             return report(made, seed=seed)
         verdicts = decide_world(made)
         counts.update(f"{v.decision} {v.reason}" for v in verdicts)
@@ -57,36 +59,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def is_different(world: World) -> bool:
-    """Tell whether the library differs from the reference, or fails, on a world."""
-    try:
-        return bool(differences(world))
-    except ConsentFilterError:
-        return True
+#: What a fault in the library may raise on a world that is well formed.
+FAULTS: Final = (
+    ConsentFilterError,
+    pa.ArrowException,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
-def is_still_different(world: World) -> bool:
-    """Tell whether a smaller world is one at all, and still shows a difference."""
+def signs(world: World) -> frozenset[tuple[str, ...]]:
+    """Return the kinds of difference on a world; empty where the two agree."""
     try:
-        decide_world(world)
-        return bool(differences(world))
-    except (ConsentFilterError, KeyError, TypeError, ValueError, AttributeError):
-        return False
+        found = differences(world)
+    except FAULTS as fault:
+        return frozenset([("raises", type(fault).__name__)])
+    return frozenset((d.what, *d.detail) for d in found)
 
 
 def report(world: World, *, seed: int | None) -> int:
-    """Print the smallest world that shows the difference, and what it is."""
-    if not is_different(world):
+    """Print the smallest world that shows a difference, and what it is."""
+    wanted = signs(world)
+    if not wanted:
         print("no difference")
         return 0
     if seed is not None:
         print(f"seed {seed} differs", file=sys.stderr)
-        if is_still_different(world):
-            world = minimal(world, is_still_different)
+        sign = min(wanted)
+        world = minimal(world, lambda smaller: is_world(smaller, sign))
     print(dumps(world))
     for difference in differences(world):
         print(difference, file=sys.stderr)
     return 1
+
+
+def is_world(world: World, sign: tuple[str, ...]) -> bool:
+    """Tell whether a smaller world is one at all, and still shows a difference."""
+    try:
+        decide_world(world)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
+    return sign in signs(world)
 
 
 def distribution(counts: Counter[str]) -> list[tuple[str, int]]:

@@ -54,9 +54,11 @@ THEMES: Final = [
     "scopes",
     "segments",
     "sequences",
+    "shapes",
     "signals",
     "sources",
     "statuses",
+    "taxonomy",
     "terms",
     "voids",
     "windows",
@@ -148,6 +150,9 @@ def make_world(
         ledger += make_interruption(rng, pool, rng.choice(people))
     world["events"] = [{"event_id": f"e{at}", **e} for at, e in enumerate(ledger)]
     spoil(rng, themes, world["events"])
+    if rng.random() < 0.05:
+        gone = rng.choice([None, {"subject_id"}])
+        world["events"] = [e for e in world["events"] if gone and not e["subject_id"]]
     world["subjects"] = make_subjects(rng, themes, people)
     world["links"] = make_links(rng, themes, people)
     world["columns"] = list(COLUMNS)
@@ -156,7 +161,10 @@ def make_world(
         {"record_id": f"r{at}", **make_record(rng, themes, pool, people, world)}
         for at in range(records)
     ]
+    if "shapes" in themes:
+        reshape(rng, world)
     if "invalid" in themes:
+        world["policy"]["on_duplicate"] = "drop"
         world["records"][-1]["record_id"] = rng.choice([None, " ", "r0"])
     return world
 
@@ -331,10 +339,11 @@ def a_purpose(rng: random.Random, themes: Themes) -> str | None:
 
 def an_asked_category(rng: random.Random, themes: Themes) -> str | None:
     """Return the category of an event."""
-    if not themes & {"categories", "fields", "segments"}:
+    if not themes & {"categories", "fields", "segments", "taxonomy"}:
         return rng.choice(["*", "content"])
     return rng.choice(
         ["*", "content", "content", *CATEGORIES]
+        + ([NEW_CATEGORY] * 3 if "taxonomy" in themes else [])
         + (["content.unheard_of", None] if "broken" in themes else [])
     )
 
@@ -466,7 +475,18 @@ def make_policy(
         }
         policy["jurisdiction_default"] = rng.choice([None, "FR", "us-ca"])
     policy |= make_manners(rng, themes)
+    if "taxonomy" in themes:
+        add_nodes(rng, policy)
     return policy
+
+
+def add_nodes(rng: random.Random, policy: dict[str, Any]) -> None:
+    """Add nodes to the trees of a policy, or leave them unheard of."""
+    if rng.random() < 0.7:
+        policy["taxonomy"] = {
+            "purposes": ["improve.train_ai.tuning"],
+            "categories": [NEW_CATEGORY],
+        }
 
 
 def make_rules(rng: random.Random, themes: Themes) -> list[dict[str, Any]]:
@@ -578,6 +598,8 @@ def make_manners(rng: random.Random, themes: Themes) -> dict[str, Any]:
 # -- the records ----------------------------------------------------------------
 
 SHOP: Final = "third_party:shop"
+#: A category that only some policies know.
+NEW_CATEGORY: Final = "content.chat.sticker"
 
 
 def make_binding(rng: random.Random, themes: Themes) -> dict[str, Any]:
@@ -648,10 +670,30 @@ def make_record(
     return record
 
 
+def reshape(rng: random.Random, world: World) -> None:
+    """Write the same records in another physical layout; key the ids."""
+    world["form"] = rng.choice(["plain", "large", "view", "dictionary"])
+    if rng.random() < 0.3:
+        world["id_key"] = "a key of thirty-two bytes or so.."
+    records = world["records"]
+    if rng.random() < 0.3:
+        for at, r in enumerate(records):
+            r["record_id"] = at
+    casts = [r["subjects"] for r in records]
+    bare = [{k for k, v in s.items() if v is not None} for c in casts for s in c]
+    if all(keys <= {"id"} for keys in bare):
+        is_one = all(len(cast) <= 1 for cast in casts) and rng.random() < 0.5
+        for r in records:
+            ids = [s["id"] for s in r.pop("subjects")]
+            r |= {"subject_id": (ids or [None])[0]} if is_one else {"subject_ids": ids}
+
+
 def a_category(rng: random.Random, themes: Themes) -> str | None:
     """Return the category of a record or of a part of one."""
     if "invalid" in themes and rng.random() < 0.05:
         return rng.choice(["content.unheard_of", "Content.chat", None, "*"])
+    if "taxonomy" in themes and rng.random() < 0.2:
+        return NEW_CATEGORY
     if themes & {"categories", "effects"}:
         return rng.choice(CATEGORIES)
     return rng.choice(["content.chat"] * 4 + ["service_generated.usage"])
@@ -718,9 +760,10 @@ def make_fields(rng: random.Random, themes: Themes) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "category": rng.choice(["service_generated.usage", *CATEGORIES])
-            if rng.random() < 0.9
-            else None,
+            "category": rng.choice(
+                ["service_generated.usage", *CATEGORIES, None]
+                + (["content.unheard_of"] if "invalid" in themes else [])
+            ),
             "required": "required" in themes and rng.random() < 0.4,
         }
         for name in COLUMNS

@@ -10,12 +10,11 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from consentfilter.binding import bind
 from consentfilter.consent.load import load_consent
+from consentfilter.dataset import Dataset
 from consentfilter.decide.redact import redacted_lists
 from consentfilter.engine.api import decide
-
-from consentfilter.binding import bind
-from consentfilter.dataset import Dataset
 from consentfilter.policy.model import Policy
 from consentfilter.reasons import NAME, Decision
 from tests.reference.decide import Verdict, decide_world
@@ -51,6 +50,11 @@ class Difference:
     wanted: str
     found: str
 
+    @property
+    def detail(self) -> tuple[str, ...]:
+        """What was wanted and found, where that does not name things of one world."""
+        return (self.wanted, self.found) if self.what == "decision" else ()
+
     def __str__(self) -> str:
         return (
             f"record {self.record}: {self.what}: reference says {self.wanted},"
@@ -61,16 +65,19 @@ class Difference:
 def answers(world: World) -> list[Answer]:
     """Return the library's decision on every record of a world."""
     dataset = Dataset.from_dict(dataset_mapping(world))
+    policy = Policy.from_dict(world["policy"])
+    id_key = world["id_key"].encode() if "id_key" in world else None
     consent = load_consent(
         events_table(world),
         as_of=world["as_of"],
         subjects=subjects_table(world),
         links=links_table(world),
+        taxonomy=policy.effective_taxonomy(),
+        id_key=id_key,
     )
     records = records_table(world)
-    policy = Policy.from_dict(world["policy"])
-    made = decide(records, consent, policy, dataset=dataset)
-    lists = redacted_lists(bind(records, dataset), made).to_pylist()
+    made = decide(records, consent, policy, dataset=dataset, id_key=id_key)
+    lists = redacted_lists(bind(records, dataset, id_key=id_key), made).to_pylist()
     return [
         Answer(
             Decision(int(made.decision[at])).name.lower(),
@@ -78,10 +85,15 @@ def answers(world: World) -> list[Answer]:
             made.rule[at].as_py(),
             tuple(sorted(set(lists[at] or ()))),
             made.grant_id[at].as_py(),
-            made.denial_id[at].as_py(),
+            unnumbered(made.denial_id[at].as_py()),
         )
         for at in range(len(made))
     ]
+
+
+def unnumbered(statement_id: str | None) -> str | None:
+    """Return the id of an event; denials that share one are told apart by `#2`."""
+    return statement_id and statement_id.partition("#")[0]
 
 
 def differences(world: World) -> list[Difference]:
@@ -134,6 +146,9 @@ def minimal(world: World, is_wrong: Callable[[World], bool]) -> World:
 
 Path = tuple[str | int, ...]
 
+#: Without these a world is another one, not a smaller one.
+FRAME = (("as_of",), ("columns",), ("collected_as",), ("events",), ("records",))
+
 
 def parts(value: Any, path: Path = ()) -> Iterator[Path]:
     """Yield the paths of all that may be left out, the largest parts first."""
@@ -142,8 +157,10 @@ def parts(value: Any, path: Path = ()) -> Iterator[Path]:
         children = list(value.items())
     elif isinstance(value, list):
         children = list(enumerate(value))
+    children = [(name, child) for name, child in children if name != "columns"]
     for name, _ in reversed(children):
-        yield (*path, name)
+        if (*path, name) not in FRAME:
+            yield (*path, name)
     for name, child in children:
         yield from parts(child, (*path, name))
 

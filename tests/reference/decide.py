@@ -14,7 +14,7 @@ from tests.reference.law import policy_with_defaults
 from tests.reference.person import Finding, judge, united
 from tests.reference.record import Record, is_span_valid, standard
 from tests.reference.state import Run
-from tests.reference.words import CATEGORIES, NEVER_OUTVOTED
+from tests.reference.words import CATEGORIES, NEVER_OUTVOTED, PURPOSES, with_parents
 
 World = dict[str, Any]
 NOBODY = {"id": None, "key": None, "role": "author", "relation": None}
@@ -57,14 +57,28 @@ def decide_world(world: World) -> list[Verdict]:
     `records` and what binds them (see `standard`).
     """
     policies = world["policy"].get("all_of") or [world["policy"]]
-    groups = derive(world["events"], world["as_of"])
+    added = [p["taxonomy"] for p in (world["policy"], *policies) if "taxonomy" in p]
+    purposes = PURPOSES.union(*(with_parents(t.get("purposes", ())) for t in added))
+    categories = CATEGORIES.union(
+        *(with_parents(t.get("categories", ())) for t in added)
+    )
+    groups = derive(
+        world["events"], world["as_of"], purposes=purposes, categories=categories
+    )
     subjects = {
         subject_key(s.get("subject_ns"), s["subject_id"]) or "": s
         for s in world.get("subjects", ())
     }
     links = closure(world.get("links", []))
     runs = [
-        Run(policy_with_defaults(p), groups, subjects, links, world["as_of"])
+        Run(
+            policy_with_defaults(p),
+            groups,
+            subjects,
+            links,
+            world["as_of"],
+            categories,
+        )
         for p in policies
     ]
     records = [standard(r, world) for r in world.get("records", ())]
@@ -138,7 +152,7 @@ def decide1(run: Run, r: Record) -> Verdict:
     if r["record_id"] is None or not r["collected_at"] or r["collected_at"] > latest:
         return drop("RECORD_INVALID")
     # Choice: `*` is no category a record can have.
-    if any(c not in CATEGORIES for c in categories_of(r)):
+    if any(c not in run.categories for c in categories_of(r)):
         return drop("CATEGORY_UNKNOWN")
     if policy["sources"] is not None and r["source"] not in policy["sources"]:
         return drop("SOURCE_NOT_ALLOWED")

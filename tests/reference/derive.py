@@ -9,13 +9,11 @@ from typing import Any
 from tests.reference.ids import blank_is_none, subject_key
 from tests.reference.words import (
     ACTOR_TYPES,
-    CATEGORIES,
     DENIALS,
     ENDS,
     EXPRESSIONS,
     GRANTS,
     LEGAL_BASES,
-    PURPOSES,
 )
 
 Event = dict[str, Any]
@@ -40,8 +38,8 @@ def derive(
     events: list[Event],
     as_of: datetime,
     *,
-    purposes: frozenset[str] = PURPOSES,
-    categories: frozenset[str] = CATEGORIES,
+    purposes: frozenset[str],
+    categories: frozenset[str],
 ) -> list[Group]:
     """Return the groups of statements known at `as_of`, each in its order."""
     full = [with_defaults(e) for e in events]

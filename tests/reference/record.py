@@ -79,7 +79,7 @@ def instant(value: Any) -> datetime | None:
 def people(raw: Record) -> list[dict[str, Any]]:
     """Return the subjects of a record or a segment, by key, role and relation."""
     named = list(raw.get("subjects") or ())
-    shorthand = [raw["subject_id"]] if "subject_id" in raw else []
+    shorthand = [raw["subject_id"]] if raw.get("subject_id") is not None else []
     shorthand += raw.get("subject_ids") or []
     named += [{"id": subject_id} for subject_id in shorthand]
     return [
@@ -97,7 +97,7 @@ def mentions(raw: Record) -> list[dict[str, Any]]:
     """Return the spans that name somebody, and the mentioned without a span."""
     spans = [
         {
-            "id": str(m.get("id")),
+            "id": f"#{at}" if m.get("id") is None else str(m["id"]),
             "key": subject_key(m.get("ns"), m.get("id")),
             "relation": None,
             "column": m.get("field"),
@@ -105,7 +105,7 @@ def mentions(raw: Record) -> list[dict[str, Any]]:
             "end": m.get("end"),
             "segment": None,
         }
-        for m in raw.get("mentions") or ()
+        for at, m in enumerate(raw.get("mentions") or ())
     ]
     spanned = {m["key"] for m in spans if m["key"] is not None}
     places = [(None, raw), *enumerate(raw.get("segments") or ())]

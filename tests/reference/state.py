@@ -21,6 +21,7 @@ class Run:
     subjects: dict[str, dict[str, Any]]
     links: dict[str, frozenset[str]]
     as_of: datetime
+    categories: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,6 +243,9 @@ def accept(e: Event, x: Question) -> str | None:
         return problem
     if not any(fits_actor(entry, e, x) for entry in rule["actors"]):
         return "ACTOR_NOT_ALLOWED"
+    # Choice: without ages too, a guardian whom the rule lists must be verified.
+    if e["actor_type"] == "guardian" and not e["actor_verified"]:
+        return "MINOR_REQUIRES_GUARDIAN"
     if e["expression"] not in rule["expression"]:
         return "EXPRESSION_INSUFFICIENT"
     if rule["terms"] is not None and e.get("terms_version") not in rule["terms"]:
@@ -258,11 +262,10 @@ def accept_age(e: Event, x: Question) -> str | None:
             return "AGE_UNKNOWN"
         if of_age is not None and e["effective_at"] < of_age:
             return "MINOR_REQUIRES_GUARDIAN"
-    if e["actor_type"] == "guardian":
+    if minors is not None and e["actor_type"] == "guardian":
         # Choice: of unknown age, there is no instant the guardian would be late for.
         if of_age is not None and e["effective_at"] >= of_age:
             return "ACTOR_NOT_ALLOWED"
-        # Choice: an unverified guardian is refused even where no ages are set.
         if not e["actor_verified"]:
             return "MINOR_REQUIRES_GUARDIAN"
     return None

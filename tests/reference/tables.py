@@ -94,8 +94,8 @@ def records_table(world: World) -> pa.Table:
     """Return the records; ids that are integers stay so, as a list's struct field."""
     records = world["records"]
     casts = [s for r in records for s in r.get("subjects") or ()]
-    casts += [s for r in records for m in ("segments",) for p in r.get(m) or ()
-              for s in p.get("subjects") or ()]  # fmt: skip
+    parts = [part for r in records for part in r.get("segments") or ()]
+    casts += [s for part in parts for s in part.get("subjects") or ()]
     casts += [m for r in records for m in r.get("mentions") or ()]
     ids = id_type(s.get("id") for s in casts)
     person = pa.struct(
@@ -124,8 +124,12 @@ def records_table(world: World) -> pa.Table:
     is_text = world.get("collected_as") == "text"
     types = {
         "collected_at": pa.string() if is_text else TIME,
+        "record_id": id_type(r["record_id"] for r in records),
         "subjects": pa.list_(person),
-        "subject_ids": pa.list_(pa.string()),
+        "subject_id": id_type(r.get("subject_id") for r in records),
+        "subject_ids": pa.list_(
+            id_type(one for r in records for one in r.get("subject_ids") or ())
+        ),
         "segments": pa.list_(segment),
         "fields": pa.list_(field),
         "mentions": pa.list_(mention),
@@ -143,9 +147,26 @@ def records_table(world: World) -> pa.Table:
         )
         for name in dict.fromkeys(names)
     ]
-    return pa.table(
-        [pa.array([r.get(f.name) for r in records], f.type) for f in fields],
+    table = pa.table(
+        [column((r.get(f.name) for r in records), f.type) for f in fields],
         schema=pa.schema(fields),
+    )
+    return in_form(table, world.get("form", "plain"))
+
+
+def in_form(table: pa.Table, form: str) -> pa.Table:
+    """Return a table whose text columns have another physical type."""
+    kinds = {
+        "plain": pa.string(),
+        "large": pa.large_string(),
+        "view": pa.string_view(),
+        "dictionary": pa.dictionary(pa.int32(), pa.string()),
+    }
+    text = [f.name for f in table.schema if pa.types.is_string(f.type)]
+    return table.cast(
+        pa.schema(
+            [f.with_type(kinds[form]) if f.name in text else f for f in table.schema]
+        )
     )
 
 

@@ -127,13 +127,14 @@ EU_MEMBERS: Final = frozenset(
 )
 
 
-def _with_parents(leaves: Iterable[str]) -> frozenset[str]:
+def with_parents(leaves: Iterable[str]) -> frozenset[str]:
+    """Return nodes of a tree with all the nodes above them."""
     parts = [leaf.split(".") for leaf in leaves]
     return frozenset(".".join(p[:n]) for p in parts for n in range(1, len(p) + 1))
 
 
-PURPOSES: Final = _with_parents(BASE_PURPOSES)
-CATEGORIES: Final = _with_parents(BASE_CATEGORIES)
+PURPOSES: Final = with_parents(BASE_PURPOSES)
+CATEGORIES: Final = with_parents(BASE_CATEGORIES)
 
 
 def above(a: str, b: str) -> bool:
