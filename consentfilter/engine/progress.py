@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 
 class Progress(Protocol):
@@ -32,22 +37,28 @@ class NoProgress:
 class _Bar:
     """A rich progress bar's task, fed by the engine."""
 
-    def __init__(self, bar: object, task: object, parts: int) -> None:
+    def __init__(self, bar: RichProgress, task: TaskID, parts: int) -> None:
         self._bar, self._task, self._parts, self._done = bar, task, parts, 0
 
     def advance(self, rows: int) -> None:
-        self._bar.update(self._task, advance=rows)  # type: ignore[attr-defined]
+        self._bar.update(self._task, advance=rows)
 
     def part_done(self) -> None:
         self._done += 1
-        self._bar.update(  # type: ignore[attr-defined]
-            self._task, parts=f"{self._done}/{self._parts} parts"
-        )
+        self._bar.update(self._task, parts=f"{self._done}/{self._parts} parts")
 
 
 @contextlib.contextmanager
-def terminal_progress(rows: int, parts: int) -> Iterator[Progress]:
-    """Show a bar on stderr while the block runs: rows, rows/s, parts, time left."""
+def terminal_progress(
+    rows: int, parts: int, *, console: Console | None = None
+) -> Iterator[Progress]:
+    """Show a bar while the block runs: rows, rows/s, parts, time left.
+
+    Args:
+        rows: how many rows there are.
+        parts: how many parts.
+        console: where it is shown; None: stderr.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -56,9 +67,7 @@ def terminal_progress(rows: int, parts: int) -> Iterator[Progress]:
         TextColumn,
         TimeRemainingColumn,
     )
-    from rich.progress import (
-        Progress as RichProgress,
-    )
+    from rich.progress import Progress as RichBar
     from rich.text import Text
 
     class RowsColumn(ProgressColumn):
@@ -66,13 +75,13 @@ def terminal_progress(rows: int, parts: int) -> Iterator[Progress]:
             speed = task.finished_speed or task.speed or 0
             return Text(f"{int(task.completed):,}/{rows:,} rows  {int(speed):,} rows/s")
 
-    with RichProgress(
+    with RichBar(
         TextColumn("filtering"),
         BarColumn(),
         RowsColumn(),
         TextColumn("{task.fields[parts]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
         transient=True,
     ) as bar:
         yield _Bar(bar, bar.add_task("", total=rows, parts=f"0/{parts} parts"), parts)
