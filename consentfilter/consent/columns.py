@@ -167,7 +167,16 @@ def name_lists(column: pa.ChunkedArray) -> pl.Series:
         item = item.value_type
     if not (is_text(item) or pa.types.is_null(item)):
         raise ColumnError(f"is of type {kind}, wanted a list of text")
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        column = pa.chunked_array([_no_view(chunk) for chunk in column.chunks])
     return _written(_series(column.cast(pa.large_list(pa.large_string()))))
+
+
+def _no_view(lists: pa.Array) -> pa.Array:
+    """Return a list view as a list; Arrow's own cast breaks on nulls."""
+    sizes = pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int64())
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(sizes)])
+    return pa.LargeListArray.from_arrays(offsets, lists.flatten(), mask=lists.is_null())
 
 
 def _written(lists: pl.Series) -> pl.Series:

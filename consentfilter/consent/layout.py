@@ -79,7 +79,15 @@ class Layout:
         def changed(values: pl.Series) -> pl.Series:
             return change(self._mapped(name, values))
 
-        return self._read(name, lambda column: columns.categorical(column, changed))
+        found = self._read(name, lambda column: columns.categorical(column, changed))
+        source = self._binding.source(name)
+        if found is None or source is None or source.map is None:
+            return found
+        # Null is no dictionary value, so it is mapped here.
+        for_null = columns.stripped(
+            pl.Series(values=[source.map.get("")], dtype=pl.String)
+        )
+        return found if for_null[0] is None else found.fill_null(for_null[0])
 
     def integers(self, name: str) -> pl.Series | None:
         """Return a column of whole numbers; None: absent."""

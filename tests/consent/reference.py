@@ -14,15 +14,35 @@ GRANTS = {"given", "renewed"}
 DENIALS = {"refused", "withdrawn", "revoked", "objected", "opted_out"}
 ENDS = {"expired", "invalidated"}
 NO_EFFECT = {"requested", "deferred", "noticed", "unknown"}
-EXPRESSIONS = set(
-    ["explicit", "expressed", "default_on", "notice", "terms", "implied", "unspecified"]
-)
-ACTORS = set(
-    ["self", "guardian", "account_owner", "account_admin", "authorized_agent", "controller", "authority", "publisher", "system", "unknown"]
-)
-BASES = set(
-    ["consent", "contract", "legal_obligation", "vital_interest", "public_interest", "legitimate_interest"]
-)
+EXPRESSIONS = {
+    "explicit",
+    "expressed",
+    "default_on",
+    "notice",
+    "terms",
+    "implied",
+    "unspecified",
+}
+ACTORS = {
+    "self",
+    "guardian",
+    "account_owner",
+    "account_admin",
+    "authorized_agent",
+    "controller",
+    "authority",
+    "publisher",
+    "system",
+    "unknown",
+}
+BASES = {
+    "consent",
+    "contract",
+    "legal_obligation",
+    "vital_interest",
+    "public_interest",
+    "legitimate_interest",
+}
 SCOPES = ("account_id", "context_id", "asset_id")
 WINDOWS = ("valid_from", "valid_until", "data_from", "data_until")
 FIVE_MINUTES = dt.timedelta(minutes=5)
@@ -125,7 +145,34 @@ def standard(event: Event, as_of: dt.datetime) -> Event | None:
 
 def _content(event: Event) -> tuple[Any, ...]:
     """Sortable content: null last, as the columns are ordered."""
-    names = ["event_id", "source_id", "source_seq", "subject_key", "account_id", "context_id", "asset_id", "status", "voids_event_id", "purpose", "category", "expression", "actor_type", "actor_verified", "occurred_at", "recorded_at", "effective_at", "valid_from", "valid_until", "data_from", "data_until", "terms_version", "recipients", "jurisdiction", "channel", "legal_basis"]
+    names = [
+        "event_id",
+        "source_id",
+        "source_seq",
+        "subject_key",
+        "account_id",
+        "context_id",
+        "asset_id",
+        "status",
+        "voids_event_id",
+        "purpose",
+        "category",
+        "expression",
+        "actor_type",
+        "actor_verified",
+        "occurred_at",
+        "recorded_at",
+        "effective_at",
+        "valid_from",
+        "valid_until",
+        "data_from",
+        "data_until",
+        "terms_version",
+        "recipients",
+        "jurisdiction",
+        "channel",
+        "legal_basis",
+    ]
     return tuple((event[name] is None, _rank(name, event[name])) for name in names)
 
 
@@ -134,19 +181,51 @@ def _rank(name: str, value: Any) -> Any:
         return 0
     if name == "status":
         order = [
-            *["given", "renewed", "refused", "withdrawn", "revoked", "objected", "opted_out"],
-            *["expired", "invalidated", "requested", "deferred", "noticed", "unknown", "voided"],
+            *[
+                "given",
+                "renewed",
+                "refused",
+                "withdrawn",
+                "revoked",
+                "objected",
+                "opted_out",
+            ],
+            *[
+                "expired",
+                "invalidated",
+                "requested",
+                "deferred",
+                "noticed",
+                "unknown",
+                "voided",
+            ],
         ]
         return order.index(value)
     if name == "expression":
         return [
-            *["explicit", "expressed", "default_on", "notice", "terms", "implied", "unspecified"]
+            *[
+                "explicit",
+                "expressed",
+                "default_on",
+                "notice",
+                "terms",
+                "implied",
+                "unspecified",
+            ]
         ].index(value)
     if name == "actor_type":
-        return (
-            ["self", "guardian", "account_owner", "account_admin", "authorized_agent", "controller", "authority", "publisher", "system", "unknown"]
-            .index(value)
-        )
+        return [
+            "self",
+            "guardian",
+            "account_owner",
+            "account_admin",
+            "authorized_agent",
+            "controller",
+            "authority",
+            "publisher",
+            "system",
+            "unknown",
+        ].index(value)
     if name == "recipients":
         return "".join(f"{len(one)}:{one}," for one in value)
     return value
