@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from consentfilter import int96
 from consentfilter.errors import EvidenceError
 from consentfilter.lineage import (
     columns,
@@ -281,7 +282,7 @@ class _Digests:
 
 def _data_digests(path: Path) -> _Digests:
     def batches() -> Iterator[Bytes2D]:
-        with pq.ParquetFile(path) as file:
+        with int96.open_file(path) as file:
             for batch in file.iter_batches(_BATCH_ROWS):
                 yield columns.byte_matrix(rows.row_digests(batch))
 
@@ -378,21 +379,20 @@ def _fill(leaves: Bytes2D, ready: Bytes2D, depth: int, *, is_last: bool) -> Byte
 
 def _check_people(release: OpenedRelease) -> None:
     """Compare who is listed with the counts of the subjects, by a sum of hashes."""
-    listed = counted = np.uint64(0)
-    total = admitted = 0
+    listed = counted = total = admitted = 0
     where = release.evidence / "people.parquet"
     with pq.ParquetFile(where) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=["subject_hash"]):
-            listed += batch["subject_hash"].to_numpy().sum(dtype=np.uint64)
+            listed += int(batch["subject_hash"].to_numpy().sum(dtype=np.uint64))
             total += batch.num_rows
     with pq.ParquetFile(release.evidence / "subjects.parquet") as file:
         names = ["subject_key", "rows_admitted"]
         for batch in file.iter_batches(_BATCH_ROWS, columns=names):
             hashes = people.subject_hashes(pl.Series(batch["subject_key"]))
             rows_each = batch["rows_admitted"].to_numpy()
-            counted += (hashes * rows_each.astype(np.uint64)).sum(dtype=np.uint64)
+            counted += int((hashes * rows_each.astype(np.uint64)).sum(dtype=np.uint64))
             admitted += int(rows_each.sum())
-    if total != admitted or listed != counted:
+    if total != admitted or (listed - counted) % 2**64:
         raise EvidenceError(
             f"{where}: does not list the {admitted} rows that subjects.parquet counts"
         )
