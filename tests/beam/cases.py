@@ -83,12 +83,13 @@ def _case(world: dict[str, Any]) -> Case | None:
         dataset=dataset,
     )
     records = records_table(world)
+    ids = [each for each in records["record_id"].to_pylist() if each is not None]
+    if len(set(map(str, ids))) < len(ids):
+        return None  # ids that repeat are the run's matter, not the decision's
     try:
         admitted, ledger = filter_table(
             records, consent, policy, dataset=dataset, release_key=KEY
         )
     except ConsentFilterError:
-        return None  # ids that repeat are the run's matter, not the decision's
+        return None
     return Case(records, consent, policy, dataset, admitted, told(ledger))
-
-

@@ -218,19 +218,13 @@ def _redacted(
         return
     positions = np.cumsum(~made.is_dropped) - 1
     left = outcomes.admitted(table, made, held).take(pa.array(positions[at]))
-    names = [name for name in left.column_names if _may_change(name, made, held)]
-    for position, values in zip(
-        at.tolist(), left.select(names).to_pylist(), strict=True
+    before = table.take(pa.array(at))
+    for position, was, values in zip(
+        at.tolist(), before.to_pylist(), left.to_pylist(), strict=True
     ):
-        before = table.select(names).slice(position, 1).to_pylist()[0]
-        changed = {n: v for n, v in values.items() if v != before[n]}
+        # Any column may have changed: spans and ids of mentions go with their text.
+        changed = {name: v for name, v in values.items() if v != was[name]}
         yield position, replaced(rows[position], changed)
-
-
-def _may_change(name: str, made: Outcome, held: Held) -> bool:
-    segments = held.run.dataset.segments
-    payload = {column.name for column in made.bound.columns}
-    return name in payload or (segments is not None and name == segments.column)
 
 
 def _always_there(dataset: Dataset) -> Iterator[str]:
