@@ -100,18 +100,10 @@ def _verify(release: Path, keys: KeyPair) -> str:
     Raises:
         EvidenceError: it does not hold.
     """
-    from consentfilter.errors import EvidenceError
-    from consentfilter.lineage import verifier
+    from consentfilter.lineage import audit, opened
 
-    try:
-        manifest = verifier.read_manifest(
-            (release / "manifest.intoto.json").read_bytes(), keys.public.read_bytes()
-        )
-        verifier.check_release_files(str(release), manifest)
-        verifier.check_private_files(str(release), manifest)
-    except verifier.Refused as refused:
-        raise EvidenceError(refused.problems) from refused
-    return f"signature {manifest.signature}, evidence consistent"
+    done = audit.audit(opened.open_release(release, public_key=keys.public))
+    return f"signature {done.signature}, evidence {done.evidence}"
 
 
 def _as_json(

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from consentfilter.demo.write import write_demo
@@ -30,14 +32,12 @@ def place(tmp_path: pathlib.Path) -> pathlib.Path:
     demo = write_demo(tmp_path / "made", scale=0.1)
     home = tmp_path / "home"
     home.mkdir()
-    shutil.copytree(demo.records, home / "dump")
+    for kind in ("chat", "transcripts"):
+        shutil.copytree(demo.records / kind, home / "dump" / kind)
     shutil.copy(demo.subjects, home)
     shutil.copy(demo.links, home)
     shutil.copy(demo.later, home / "later.parquet")
     events = sorted(demo.consent.glob("*.parquet"))
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(
         pa.concat_tables([pq.read_table(path) for path in events]),
         home / "consent.parquet",
