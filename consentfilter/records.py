@@ -73,6 +73,8 @@ class Mentions:
         id: the id as written (text), for the ledger's `mention:<id>`.
         column: int16: index into `Bound.columns`, -1 for no span.
         start, end: int64 character offsets, [start, end); 0 where there is no span.
+        segment: int32: position in `Segments` for a `mentioned` subject of a segment,
+            else -1: with the segment the mention goes.
         is_span_valid: False where a span does not lie inside its text column: the
             whole column must go when the person does not permit.
     """
@@ -83,6 +85,7 @@ class Mentions:
     column: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    segment: np.ndarray
     is_span_valid: np.ndarray
 
     def __len__(self) -> int:

@@ -154,7 +154,7 @@ class Batch:
         place = self.jurisdiction[row].astype(np.int64)
         place = np.where(place >= 0, place + len(own_places), len(places) - 1)
         if own_places:
-            own = np.where(person >= 0, data.jurisdiction[person], -1)
+            own = np.where(person >= 0, data.jurisdiction[np.maximum(person, 0)], -1)
             place = np.where(own >= 0, own, place)
         named = (*member.relations, None)
         position = {name: at for at, name in enumerate(named)}

@@ -55,6 +55,8 @@ def _is_there(batch: Batch, columns: Columns, draft: Draft) -> np.ndarray:
     at = (mentions.column[named], mentions.row[named])
     there = np.ones(len(mentions), bool)
     there[named] = columns.is_present[at] & ~draft.columns[at]
+    spoken = mentions.segment >= 0
+    there[spoken] &= ~draft.segments[mentions.segment[spoken]]
     return there
 
 

@@ -48,6 +48,8 @@ def merged(batch: Batch, index: ConsentIndex, drafts: list[Draft]) -> Decisions:
         there = of.column >= 0
         covered = np.zeros(len(of), bool)
         covered[there] = columns[of.column[there], of.row[there]]
+        spoken = of.segment >= 0
+        covered[spoken] |= segments[of.segment[spoken]]
         mentions = mentions & ~covered
     return Decisions(
         decision=decision,
@@ -80,16 +82,9 @@ def _too_much(
         present = np.stack(bound.is_present)
         gone = (present & columns).any(axis=0) & ~(present & ~columns).any(axis=0)
         nothing |= is_redacted & (total == 0) & gone
-    shares = [
-        member.policy.multi_subject.min_retained
-        for member in index.members
-        if member.policy.multi_subject.mode == "per_segment"
-    ]
+    shares = [member.policy.multi_subject.min_retained for member in index.members]
     below = (
-        is_redacted
-        & ~nothing
-        & (left < total)
-        & (left < max(shares, default=0.0) * total - 1e-9)
+        is_redacted & ~nothing & (left < total) & (left < max(shares) * total - 1e-9)
     )
     return nothing, below
 

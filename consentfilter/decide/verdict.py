@@ -113,7 +113,7 @@ def _before_any_consent(index: MemberIndex, asks: Asks, answer: _Answer) -> None
     if len(data.lifecycle) and index.lifecycle_code.any():
         known = asks.person >= 0
         code = np.where(
-            known, index.lifecycle_code[data.lifecycle[asks.person]], 0
+            known, index.lifecycle_code[data.lifecycle[np.maximum(asks.person, 0)]], 0
         ).astype(np.uint8)
         gone = code != 0
         if gone.any():
@@ -135,7 +135,7 @@ def _look_up(
     """Answer from the tables; return the asks that need an evaluation."""
     open_asks = (judged != CONSTANT) & (asks.person != NOBODY)
     data = index.statements
-    plain = open_asks & index.is_plain[asks.person]
+    plain = open_asks & index.is_plain[np.maximum(asks.person, STRANGER)]
     if data.has_everyone:
         for ranges, codes in zip(data.everyone, asks.scope, strict=True):
             plain &= ranges.counts_of(codes) == 0

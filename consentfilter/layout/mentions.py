@@ -56,6 +56,7 @@ def bind_mentions(
         ],
         start=np.concatenate([spans.start, zeros])[order],
         end=np.concatenate([spans.end, zeros])[order],
+        segment=np.concatenate([spans.segment, named.mentioned_segment[loose]])[order],
         is_span_valid=np.concatenate([spans.is_span_valid, np.ones(extra, bool)])[
             order
         ],
@@ -67,7 +68,14 @@ def _spans(table: pa.Table, layout: Layout, id_key: bytes | None) -> Mentions:
         none, empty = np.zeros(0, np.int32), pa.array([], pa.string())
         wide = np.zeros(0, np.int64)
         return Mentions(
-            none, empty, empty, none.astype(np.int16), wide, wide, wide.astype(bool)
+            none,
+            empty,
+            empty,
+            none.astype(np.int16),
+            wide,
+            wide,
+            none,
+            wide.astype(bool),
         )
     flat = open_list(one_array(table[layout.mentions]))
     count = len(flat.row)
@@ -93,6 +101,7 @@ def _spans(table: pa.Table, layout: Layout, id_key: bytes | None) -> Mentions:
         column=column,
         start=np.where(is_span, start, 0),
         end=np.where(is_span, end, 0),
+        segment=np.full(count, -1, np.int32),
         is_span_valid=is_valid,
     )
 

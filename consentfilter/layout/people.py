@@ -37,13 +37,15 @@ class Named:
 
     Attributes:
         people: all of them, in row order.
-        mentioned_row, mentioned_key, mentioned_id: those whose role is `mentioned`.
+        mentioned_row, mentioned_key, mentioned_id, mentioned_segment: those whose
+            role is `mentioned`; the segment is -1 for those of the record itself.
     """
 
     people: People
     mentioned_row: np.ndarray
     mentioned_key: pa.Array
     mentioned_id: pa.Array
+    mentioned_segment: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def bind_people(
         row[mentioned],
         people.key.take(pa.array(mentioned)),
         _texts([part.mentioned_id for part in parts]),
+        segment[mentioned],
     )
     return named if len(parts) < 2 else _in_row_order(named)
 
@@ -153,6 +156,7 @@ def _in_row_order(named: Named) -> Named:
         named.mentioned_row[order],
         named.mentioned_key.take(at),
         named.mentioned_id.take(at),
+        named.mentioned_segment[order],
     )
 
 

@@ -152,7 +152,7 @@ def decide1(run: Run, r: Record) -> Verdict:
     if r["record_id"] is None or not r["collected_at"] or r["collected_at"] > latest:
         return drop("RECORD_INVALID")
     # Choice: `*` is no category a record can have.
-    if any(c not in run.categories for c in categories_of(r)):
+    if any(c not in run.categories for c in (*categories_of(r), *r["stated"])):
         return drop("CATEGORY_UNKNOWN")
     if policy["sources"] is not None and r["source"] not in policy["sources"]:
         return drop("SOURCE_NOT_ALLOWED")

@@ -49,7 +49,9 @@ def standard(raw: Record, world: dict[str, Any]) -> Record:
             }
             for s in raw.get("segments") or ()
         ],
-        # A column that is null in this record counts for nothing.
+        # What a record says of itself has to be known, even of a null column.
+        "stated": [f["category"] for f in own.values() if f.get("category")],
+        # Otherwise a column that is null in this record counts for nothing.
         "columns": {
             name: {
                 "category": declared.get(name, {}).get("category") or category,
