@@ -282,9 +282,9 @@ def derive(
     counts: dict[str, int] = {}
     kept: list[Event] = []
     for one in rows:
-        if one["status"] == "voided" and one["voids_event_id"] not in ids:
-            if one["voids_event_id"] is not None:
-                one["doubts"].add("void_of_unknown_event")
+        target = one["voids_event_id"]
+        if one["status"] == "voided" and target is not None and target not in ids:
+            one["doubts"].add("void_of_unknown_event")
         is_aside = (
             one["status"] in permitting | {"voided"} and one["doubts"]
         ) or "denial_names_nobody" in one["doubts"]

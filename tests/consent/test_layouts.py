@@ -186,8 +186,8 @@ def test_all_problems_of_all_tables_come_together() -> None:
         "a float cannot hold an id exactly: write the ids as integers or text",
         f"{first}'recipients' is of type list<item: int64>, wanted a list of text",
         f"{first}'actor_verified' is of type double, wanted text",
-        f"{first}'occurred_at' is of type double, wanted timestamps with a time zone or "
-        "RFC 3339 text",
+        f"{first}'occurred_at' is of type double, wanted timestamps with a time zone "
+        "or RFC 3339 text",
         "events table 2: no column of statuses; wanted 'status' (given, withdrawn, …) "
         "or `status:` under `events:` in the dataset file; found 'x'",
         "events table 2: no column says whose consent it is; wanted 'subject_id', "
