@@ -1,0 +1,1 @@
+"""A first policy and binding for a dump that nobody has described yet."""
