@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -51,7 +52,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Run the process's own command line and leave with its exit status."""
+    """Run the process's own command line and leave with its exit status.
+
+    A request to terminate (SIGTERM) is met like Ctrl-C: what was begun is removed.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -52,6 +52,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for (decision, reason), rows in _by_size(tally)
         ],
         "lint": list(summary.lint),
+        "notes": list(summary.notes),
         "seconds": round(summary.seconds, 3),
     }
 
@@ -94,6 +95,7 @@ def as_text(summary: Summary, *, is_limited: bool) -> str:
             right=(1, 2),
         ),
         "",
+        *(f"note: {text}" for text in summary.notes),
         *(f"warning: {text}" for text in summary.lint),
     ]
     if is_limited:

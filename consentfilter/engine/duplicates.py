@@ -74,6 +74,8 @@ class IdHashes:
         if self._held_count:
             runs.append(_sorted(self._held))
         total = sum(len(run) for run in runs)
+        if not total:
+            return np.empty(0, np.uint64)
         pieces = max(1, -(-total // self._spill_hashes))
         bounds = [(at << 64) // pieces for at in range(1, pieces)]
         cuts = [
@@ -89,7 +91,7 @@ class IdHashes:
             )
             for at in range(pieces)
         ]
-        return np.concatenate(found) if found else np.empty(0, np.uint64)
+        return np.concatenate(found)
 
     def close(self) -> None:
         """Delete what was spilled."""

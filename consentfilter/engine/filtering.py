@@ -23,7 +23,9 @@ from consentfilter.engine.prepare import (
     ConsentLike,
     Deciders,
     compile_run,
+    consent_notes,
     load_deciders,
+    refuse_empty,
 )
 from consentfilter.engine.progress import NoProgress, Progress
 from consentfilter.engine.release import (
@@ -62,6 +64,7 @@ class Summary:
         as_of: the instant of the decision.
         snapshot_id, policy_id, policy_version: what decided.
         lint: warnings about the policy.
+        notes: what a person should know about the consent data.
         seconds: how long it took.
     """
 
@@ -76,6 +79,7 @@ class Summary:
     policy_id: str
     policy_version: str
     lint: tuple[str, ...]
+    notes: tuple[str, ...]
     seconds: float
 
     @property
@@ -157,6 +161,7 @@ def filter_dataset(
         id_key=id_key,
         also=open_records,
     )
+    refuse_empty(deciders.consent)
     if on_start is not None:
         on_start(deciders)
     run = compile_run(
@@ -204,6 +209,7 @@ def filter_dataset(
         policy_id=deciders.policy.id,
         policy_version=deciders.policy.version,
         lint=lint,
+        notes=consent_notes(deciders.consent),
         seconds=(dt.datetime.now(dt.UTC) - started).total_seconds(),
     )
 

@@ -16,7 +16,7 @@ from consentfilter.consent.load import Consent, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
 from consentfilter.decide.index import compile_index
 from consentfilter.engine.batch import Run
-from consentfilter.errors import ConsentFilterError, InputError
+from consentfilter.errors import ConsentFilterError, InputError, RunRefused
 from consentfilter.policy import Policy, load_policy
 from consentfilter.taxonomy import BASE, Taxonomy
 
@@ -101,6 +101,43 @@ def load_deciders(
     now = dt.datetime.now(dt.UTC) if as_of is None else as_of
     check_freshness(loaded.snapshot.meta, read_policy.snapshot, now=now)
     return Deciders(read_policy, binding, loaded, trees)
+
+
+def consent_notes(consent: Consent) -> tuple[str, ...]:
+    """Return what a person should know about the consent data, one sentence each."""
+    meta = consent.snapshot.meta
+    notes = list(consent.notes)
+    for counted, what in (
+        (meta.quarantine, "set aside"),
+        (meta.widened, "kept and read widely, in doubt"),
+    ):
+        if counted:
+            listed = ", ".join(f"{name} {n:,}" for name, n in sorted(counted.items()))
+            many = sum(counted.values())
+            notes.append(f"{many:,} consent events were {what}: {listed}")
+    return tuple(notes)
+
+
+def refuse_empty(consent: Consent) -> None:
+    """Refuse a run on consent data without a single statement.
+
+    Nobody's consent would let nothing through, but nobody's objection would stop
+    nothing either where a policy rests on another basis: an export that came out
+    empty must not pass for a world without objections.
+
+    Raises:
+        RunRefused: RUN_SNAPSHOT_INVALID.
+    """
+    meta = consent.snapshot.meta
+    if consent.snapshot.statements.num_rows:
+        return
+    aside = sum(meta.quarantine.values())
+    raise RunRefused(
+        "RUN_SNAPSHOT_INVALID",
+        f"the consent data holds no statement that is known as of "
+        f"{meta.as_of.isoformat().replace('+00:00', 'Z')} ({aside:,} events were set "
+        "aside); give the events of everybody who was asked, or another --as-of",
+    )
 
 
 def compile_run(

@@ -32,6 +32,13 @@ def test_nulls_are_no_ids(tmp_path: pathlib.Path) -> None:
     assert len(hashes.candidates()) == 0
 
 
+def test_no_ids_at_all_have_no_candidates(tmp_path: pathlib.Path) -> None:
+    hashes = IdHashes(tmp_path)
+    assert len(hashes.candidates()) == 0
+    hashes.add(_ids(None, None))
+    assert len(hashes.candidates()) == 0
+
+
 @pytest.mark.parametrize("spill", [1, 2, 3, 7, 1000])
 def test_repeats_are_found_across_batches_and_spilled_runs(
     tmp_path: pathlib.Path, spill: int
