@@ -262,7 +262,7 @@ def test_unknown_category_of_a_column_drops_the_record(engine: Engine) -> None:
     made = NOTED | {"fields": [named("summary", "content.unheard_of")]}
     assert outcome(engine, world([given()], made, PARTS)) == "drop CATEGORY_UNKNOWN"
     empty = made | {"summary": None}
-    assert outcome(engine, world([given()], empty, PARTS)) == KEPT
+    assert outcome(engine, world([given()], empty, PARTS)) == "drop CATEGORY_UNKNOWN"
 
 
 def test_columns_declared_once_hold_for_every_record(engine: Engine) -> None:
