@@ -20,7 +20,8 @@ from consentfilter.dataset import (
 from consentfilter.errors import InputError
 from consentfilter.layout.schema import dataset_schema
 from consentfilter.taxonomy import BASE
-from consentfilter.yamlfile import parse_yaml
+from consentfilter.yamlfile import parse_yaml, validated
+from tests.docs import markdown
 
 FULL = """\
 record_id: msg_id
@@ -309,6 +310,19 @@ def test_the_published_schema_takes_what_the_model_takes() -> None:
     validator.validate(taken)
     assert not validator.is_valid({**taken, "recrod_id": "x"})
     assert not validator.is_valid({"subjects": [{"column": "a", "role": "auther"}]})
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block
+        for block in markdown.blocks(markdown.ROOT / "docs" / "dataset.md")
+        if block.language == "yaml"
+    ],
+    ids=lambda block: f"line {block.line}",
+)
+def test_every_example_in_the_docs_is_a_binding(block: markdown.Block) -> None:
+    assert validated(Dataset, parse_yaml(block.text)) != Dataset()
 
 
 if __name__ == "__main__":  # write the published schema anew
