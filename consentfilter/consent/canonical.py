@@ -35,6 +35,8 @@ import pyarrow.compute as pc
 
 #: Rows of a block; positions in a block's distinct values fit 16 bits.
 BLOCK_ROWS: Final = 65_536
+_NONE_PRESENT: Final = b"\x00"
+_ALL_PRESENT: Final = b"\x01"
 #: Text columns that are hashed as positions among their distinct values.
 FEW_VALUES: Final = (
     "source_id",
@@ -101,14 +103,18 @@ class _Ranked:
 
     def __init__(self, ranks: np.ndarray, values: list[bytes]) -> None:
         self._ranks, self._values = ranks, values
+        self._is_full = not len(ranks) or bool(ranks.min() >= 0)
 
     def block(self, start: int, stop: int) -> Iterator[bytes]:
         ranks = self._ranks[start:stop]
-        is_there = ranks >= 0
-        yield from _presence(is_there)
-        if not is_there.any():
-            return
-        ranks = ranks[is_there]
+        if self._is_full:
+            yield _ALL_PRESENT
+        else:
+            is_there = ranks >= 0
+            yield from _presence(is_there)
+            if not is_there.any():
+                return
+            ranks = ranks[is_there]
         seen = np.bincount(ranks, minlength=len(self._values)) > 0
         distinct = [self._values[at] for at in np.flatnonzero(seen)]
         yield len(distinct).to_bytes(4, "little")
@@ -125,10 +131,15 @@ class _Plain:
 
     def block(self, start: int, stop: int) -> Iterator[bytes]:
         part = self._column.slice(start, stop - start)
-        yield from _presence(part.is_valid().to_numpy())
         if part.null_count == len(part):
+            yield _NONE_PRESENT
             return
-        part = part.drop_null().combine_chunks()
+        if part.null_count:
+            yield from _presence(part.is_valid().to_numpy())
+            part = part.drop_null()
+        else:
+            yield _ALL_PRESENT
+        part = part.combine_chunks()
         if isinstance(part, pa.ChunkedArray):
             part = part.chunk(0)
         if pa.types.is_boolean(part.type):
@@ -152,15 +163,17 @@ def _text_bytes(part: pa.Array) -> bytes:
 
 def _presence(is_there: np.ndarray) -> Iterator[bytes]:
     if is_there.all():
-        yield b"\x01"
+        yield _ALL_PRESENT
     elif not is_there.any():
-        yield b"\x00"
+        yield _NONE_PRESENT
     else:
         yield b"\x02"
         yield is_there.astype(np.uint8).tobytes()
 
 
 def _ranked(column: pa.ChunkedArray) -> _Ranked:
+    if column.null_count == len(column):
+        return _Ranked(np.full(len(column), -1, np.int32), [])
     if not pa.types.is_dictionary(column.type):
         if not pa.types.is_list(column.type):
             column = column.cast(pa.string())
@@ -174,9 +187,9 @@ def _ranked(column: pa.ChunkedArray) -> _Ranked:
     values = column.chunk(0).dictionary.cast(pa.string()).cast(pa.binary())
     distinct = sorted(set(values.to_pylist()))
     rank_of = {value: rank for rank, value in enumerate(distinct)}
-    ranks = np.array([rank_of[value] for value in values.to_pylist()] + [-1], np.int64)
+    ranks = np.array([rank_of[value] for value in values.to_pylist()] + [-1], np.int32)
     codes = [
-        pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy()
+        pc.fill_null(chunk.indices.cast(pa.int32()), -1).to_numpy()
         for chunk in column.chunks
     ]
     return _Ranked(ranks[np.concatenate(codes)], distinct)

@@ -7,6 +7,7 @@ are not a second file: a reader that lost it would silently lose denials.
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
 import json
 import os
@@ -105,12 +106,16 @@ def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
         except (pa.ArrowException, OSError) as error:
             raise _invalid(name, f"it cannot be read to the end ({error})") from error
     statements = _in_schema(name, table)
-    found = snapshot_id(statements)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(snapshot_id, statements)
+        problem = _statements_problem(statements, name)
+        found = hashed.result()
     if found != meta.snapshot_id:
         raise _invalid(
             name, f"its rows have id {found}, its metadata says {meta.snapshot_id}"
         )
-    check_statements(statements, name)
+    if problem is not None:
+        raise problem
     return ConsentSnapshot(statements, meta)
 
 
@@ -122,6 +127,12 @@ def check_statements(statements: pa.Table, name: str = "snapshot") -> None:
             column, a value outside a closed list, a duplicate statement_id, a
             duplicate order in a group, rows that are not sorted.
     """
+    problem = _statements_problem(statements, name)
+    if problem is not None:
+        raise problem
+
+
+def _statements_problem(statements: pa.Table, name: str) -> RunRefused | None:
     problems = []
     for field in SNAPSHOT:
         column = statements.column(field.name)
@@ -139,25 +150,27 @@ def check_statements(statements: pa.Table, name: str = "snapshot") -> None:
         listed = ", ".join(map(repr, twice))
         problems.append(f"statement_id is not unique: {listed}")
     problems += _order_problems(statements)
-    if problems:
-        raise RunRefused(
-            "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
-        )
+    if not problems:
+        return None
+    return RunRefused(
+        "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
+    )
 
 
 def _order_problems(statements: pa.Table) -> list[str]:
     """Rows must ascend by group and order, so that both keys are unique."""
     if statements.num_rows < 2:
         return []
+    varying = [name for name in _SORTED_BY if not _is_constant(statements.column(name))]
     frame = pl.DataFrame(
         [
             pl.Series(name, pl.from_arrow(_plain(statements.column(name))))
-            for name in (*_SORTED_BY, "order_in_group")
+            for name in (*varying, "order_in_group")
         ]
     )
     is_same = pl.lit(True)
     is_after = pl.lit(False)
-    for name in _SORTED_BY:
+    for name in varying:
         now, before = pl.col(name), pl.col(name).shift(1)
         later = (now > before).fill_null(now.is_null() & before.is_not_null())
         is_after = is_after | (is_same & later)
@@ -178,6 +191,16 @@ def _order_problems(statements: pa.Table) -> list[str]:
             "asset_id, so that one group may stand in two places"
         )
     return problems
+
+
+def _is_constant(column: pa.ChunkedArray) -> bool:
+    """Tell, from what is at hand, that all rows have one value (or none)."""
+    if column.null_count:
+        return bool(column.null_count == len(column))
+    if not pa.types.is_dictionary(column.type):
+        return False
+    values = [chunk.dictionary for chunk in column.chunks]
+    return all(len(each) == 1 and each.equals(values[0]) for each in values)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
