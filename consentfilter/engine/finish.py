@@ -14,9 +14,11 @@ from consentfilter.engine.prepare import Deciders
 from consentfilter.engine.release import ReleaseBuilder, evidence_path
 from consentfilter.engine.shard import ShardRecord
 from consentfilter.engine.tally import Tally
+from consentfilter.lineage import views
 from consentfilter.lineage.evidence import write_evidence
 from consentfilter.lineage.manifest import IndexedFile, Release
 from consentfilter.lineage.sign import Signer, envelope
+from consentfilter.report.html import report_html
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def finish_release(
         )
     if inputs_read is None:
         inputs_read = inputs.hash_parts(footers, workers=workers)
+    _keep_deciders(builder, deciders)
     made = statement.statement(
         deciders,
         footers,
@@ -101,5 +104,40 @@ def finish_release(
         lint=lint,
     )
     manifest = envelope(made, signer)
+    _write_views(builder, manifest, records)
     builder.publish(manifest)
     return digest.sha256(manifest)
+
+
+def _keep_deciders(builder: ReleaseBuilder, deciders: Deciders) -> None:
+    """Write policy and binding into `private/`: a re-check decides by them again.
+
+    Their bytes have the digests that the manifest names.
+    """
+    policy = digest.canonical_json(deciders.policy.effective())
+    binding = digest.canonical_json(deciders.dataset.model_dump(mode="json"))
+    for name, content in (("policy.json", policy), ("dataset.json", binding)):
+        with builder.private_sink(name) as sink:
+            sink.write(content)
+        builder.note_private(sink.record(name))
+
+
+def _write_views(
+    builder: ReleaseBuilder, manifest: bytes, records: Sequence[ShardRecord]
+) -> None:
+    """Write what other tools and people read; unsigned, each names the manifest."""
+    files = [
+        IndexedFile(data.path, data.sha256, data.size_bytes, data.rows)
+        for data in sorted(
+            (record.data for record in records if record.data is not None),
+            key=lambda data: data.path,
+        )
+    ]
+    event = views.view_json(views.openlineage(manifest, files))
+    described = views.view_json(views.croissant(manifest, files))
+    for name, content in (
+        ("openlineage.json", event),
+        ("croissant.json", described),
+        ("report.html", report_html(manifest, files)),
+    ):
+        builder.write(name, content, is_listed=False)

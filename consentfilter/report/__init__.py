@@ -1,1 +1,1 @@
-"""The report of a release: one self-contained HTML file."""
+"""What people are told about a release: the HTML report, replay and re-check."""
