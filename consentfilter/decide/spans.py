@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 #: Texts are shorter than this, so that a row and an offset fit one integer.
 _BIG = 1 << 32
+#: Bytes of text in which characters are counted at a time: bounds scratch memory.
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,13 +75,10 @@ def replace_spans(texts: pa.Array, spans: Spans, tokens: pa.Array) -> pa.Array:
         `pa.large_string()`.
     """
     raw, bounds = _bytes(texts)
-    leads = np.flatnonzero((raw & 0xC0) != 0x80)  # the first byte of each character
-    leads = np.append(leads, len(raw))
-    first = np.searchsorted(leads, bounds[:-1])  # character number of each text
     count = len(spans.row)
     cuts = np.empty(2 * count, np.int64)
-    cuts[0::2] = leads[first[spans.row] + spans.start]
-    cuts[1::2] = leads[first[spans.row] + spans.end]
+    cuts[0::2], cuts[1::2] = spans.start, spans.end
+    cuts = _byte_offsets(raw, bounds, np.repeat(spans.row, 2), cuts)
     # Tiles: the start of each text, then a cut and a rest for each of its spans.
     before = np.searchsorted(spans.row, np.arange(len(texts)))
     text_tile = np.arange(len(texts)) + 2 * before
@@ -102,6 +101,35 @@ def replace_spans(texts: pa.Array, spans: Spans, tokens: pa.Array) -> pa.Array:
     return pa.LargeStringArray.from_buffers(
         len(texts), pa.py_buffer(offsets), pa.py_buffer(new_raw)
     )
+
+
+def _byte_offsets(
+    raw: np.ndarray, bounds: np.ndarray, row: np.ndarray, character: np.ndarray
+) -> np.ndarray:
+    """Return where characters begin, as offsets into the bytes of all texts.
+
+    Args:
+        raw: the bytes.
+        bounds: where each text begins, and the end of the last.
+        row: text per character asked for, ascending.
+        character: number of the character in its text; its length: the text's end.
+    """
+    if not len(raw) or raw.max() < 0x80:
+        return bounds[row] + character
+    found = np.empty(len(row), np.int64)
+    begin = 0
+    while begin < len(bounds) - 1:
+        # As many texts as fit a block, at least one.
+        stop = int(np.searchsorted(bounds, bounds[begin] + _BLOCK_BYTES, "right")) - 1
+        stop = max(stop, begin + 1)
+        block = raw[bounds[begin] : bounds[stop]]
+        leads = np.flatnonzero((block & 0xC0) != 0x80)  # first bytes of characters
+        leads = np.append(leads, len(block)) + bounds[begin]
+        first = np.searchsorted(leads, bounds[begin:stop])
+        asked = slice(*np.searchsorted(row, [begin, stop]))
+        found[asked] = leads[first[row[asked] - begin] + character[asked]]
+        begin = stop
+    return found
 
 
 def _bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:

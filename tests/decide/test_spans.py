@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +92,20 @@ def test_every_other_span_moves_with_its_text(
                 )
                 if start < end and not touched:
                     assert after[row][slice(*found)] == text[start:end]
+
+
+def test_long_texts_are_counted_block_by_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["é" * 7, "", "abc", "漢字" * 5, "🙂x"]
+    entries = [(0, 1, 3), (0, 6, 7), (2, 0, 3), (3, 9, 10), (4, 1, 2)]
+    for size in (1, 5, 16, 1000):
+        monkeypatch.setattr("consentfilter.decide.spans._BLOCK_BYTES", size)
+        found_spans = merged(*arrays(entries))
+        tokens = pa.array([token(at) for at in found_spans.first.tolist()])
+        values = pa.array(texts, pa.large_string())
+        found = replace_spans(values, found_spans, tokens)
+        assert found.to_pylist() == slow(texts, entries)
 
 
 def test_what_overlaps_a_cut_keeps_its_own_rest() -> None:
