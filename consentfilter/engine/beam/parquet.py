@@ -17,7 +17,12 @@ from consentfilter.engine.beam.planning import ReleaseJob, finish_job, plan_rele
 from consentfilter.engine.beam.runners import refuse_pipeline
 from consentfilter.engine.finish import Naming
 from consentfilter.engine.footers import Footer
-from consentfilter.engine.prepare import AnyPath, ConsentLike, load_deciders
+from consentfilter.engine.prepare import (
+    AnyPath,
+    ConsentLike,
+    load_deciders,
+    refuse_empty,
+)
 from consentfilter.engine.release import check_target
 from consentfilter.lineage.sign import load_signer
 from consentfilter.policy import Policy
@@ -97,6 +102,7 @@ class FilterParquet(beam.PTransform):
             id_key=id_key,
             also=lambda binding: footers.extend(inputs.open_records(places, binding)),
         )
+        refuse_empty(deciders.consent)
         self._job = plan_release(
             target,
             footers,

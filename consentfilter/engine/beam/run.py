@@ -26,7 +26,14 @@ from consentfilter.engine.beam.runners import pipeline_options
 from consentfilter.engine.filtering import Summary
 from consentfilter.engine.finish import Naming
 from consentfilter.engine.footers import Footer
-from consentfilter.engine.prepare import AnyPath, ConsentLike, Deciders, load_deciders
+from consentfilter.engine.prepare import (
+    AnyPath,
+    ConsentLike,
+    Deciders,
+    consent_notes,
+    load_deciders,
+    refuse_empty,
+)
 from consentfilter.engine.release import ReleaseBuilder, check_target, is_inside
 from consentfilter.engine.tally import Tally
 from consentfilter.errors import ConsentFilterError, InputError, StorageError
@@ -110,6 +117,7 @@ def run_beam(
                 inputs.open_records(places, binding, limit=limit)
             ),
         )
+        refuse_empty(deciders.consent)
         if on_start is not None:
             on_start(deciders)
         job = plan_release(
@@ -145,6 +153,7 @@ def run_beam(
         policy_id=deciders.policy.id,
         policy_version=deciders.policy.version,
         lint=statement.lint_texts(deciders),
+        notes=consent_notes(deciders.consent),
         seconds=(dt.datetime.now(dt.UTC) - job.started_at).total_seconds(),
     )
 
