@@ -21,11 +21,11 @@ from consentfilter.binding import needed_columns
 from consentfilter.dataset import STANDARD_SUBJECTS, Dataset
 from consentfilter.engine.beam import outcome as outcomes
 from consentfilter.engine.beam.coder import batches_of
-from consentfilter.engine.beam.deciding import Deciding
 from consentfilter.engine.beam.outcome import Outcome
 from consentfilter.engine.beam.pointer import Pointed, newest
 from consentfilter.engine.beam.shapes import RowShape, replaced
-from consentfilter.engine.beam.shared import Held
+from consentfilter.engine.cluster.deciding import Deciding
+from consentfilter.engine.cluster.shared import Held
 from consentfilter.errors import InputError
 from consentfilter.layout.columns import non_blank_text
 from consentfilter.layout.finder import REQUIRED

@@ -1,15 +1,17 @@
-"""How records meet consent: an index on every worker, or keys that travel."""
+"""The join by keys on Beam: no payload is shuffled, and no worker has all consent."""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from typing import Final
 
 import apache_beam as beam
 import pyarrow as pa
 
-from consentfilter.engine.beam.buckets import (
+from consentfilter.engine.beam.parts import CommitParts
+from consentfilter.engine.cluster.attempts import Plan, write_attempt
+from consentfilter.engine.cluster.buckets import (
     Buckets,
     answer,
     consent_of,
@@ -18,33 +20,14 @@ from consentfilter.engine.beam.buckets import (
     unsliced,
     with_linked,
 )
-from consentfilter.engine.beam.deciding import Deciding
-from consentfilter.engine.beam.parts import CommitParts, Plan, write_attempt
+from consentfilter.engine.cluster.deciding import Deciding
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.prepare import Deciders, compile_run
-
-Join = Literal["auto", "broadcast", "keys"]
-JOINS: Final[tuple[Join, ...]] = ("auto", "broadcast", "keys")
-#: Consent of more bytes is not given to every worker whole.
-BROADCAST_BYTES: Final = 1 << 30
 
 _STATEMENTS: Final = 0
 _PEOPLE: Final = 1
 #: (bucket, kind, slice): orders a part's answers as the snapshot is ordered.
 Answer = tuple[int, int, int, bytes]
-
-
-def choose(how: Join, deciders: Deciders) -> Literal["broadcast", "keys"]:
-    """Return the join: as asked, or by the size of the consent."""
-    if how != "auto":
-        return how
-    tables = (
-        deciders.consent.snapshot.statements,
-        deciders.consent.subjects,
-        deciders.consent.links,
-    )
-    size = sum(table.nbytes for table in tables if table is not None)
-    return "keys" if size > BROADCAST_BYTES else "broadcast"
 
 
 class DecidePartsByKeys(beam.PTransform):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
+from typing import Final
 
 import apache_beam as beam
 import pyarrow as pa
 
 from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs
-from consentfilter.engine.beam.join import DecidePartsByKeys, Join
-from consentfilter.engine.beam.parts import DecideParts, read_done
-from consentfilter.engine.beam.planning import ReleaseJob, finish_job, plan_release
+from consentfilter.engine.beam.join import DecidePartsByKeys
+from consentfilter.engine.beam.parts import DecideParts
 from consentfilter.engine.beam.runners import refuse_pipeline
+from consentfilter.engine.cluster.attempts import read_done
+from consentfilter.engine.cluster.joins import Join
+from consentfilter.engine.cluster.planning import ReleaseJob, finish_job, plan_release
 from consentfilter.engine.finish import Naming
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.prepare import (
@@ -26,6 +29,9 @@ from consentfilter.engine.prepare import (
 from consentfilter.engine.release import check_target
 from consentfilter.lineage.sign import load_signer
 from consentfilter.policy import Policy
+
+#: What a manifest says of who did the parts.
+ENGINE: Final = "beam"
 
 
 class FilterParquet(beam.PTransform):
@@ -107,6 +113,7 @@ class FilterParquet(beam.PTransform):
             target,
             footers,
             deciders,
+            engine=ENGINE,
             naming=naming,
             release_key=release_key,
             id_key=id_key,

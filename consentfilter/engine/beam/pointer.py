@@ -30,8 +30,8 @@ from apache_beam.transforms.window import GlobalWindows
 from consentfilter.consent.freshness import check_freshness
 from consentfilter.dataset import Dataset
 from consentfilter.digest import sha256_stream
-from consentfilter.engine.beam.keys import CarriedKeys
-from consentfilter.engine.beam.shared import Held, hold
+from consentfilter.engine.cluster.keys import CarriedKeys
+from consentfilter.engine.cluster.shared import Held, hold
 from consentfilter.engine.prepare import compile_run, load_deciders
 from consentfilter.engine.storage import locate
 from consentfilter.errors import InputError, StorageError

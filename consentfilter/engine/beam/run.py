@@ -11,18 +11,17 @@ import apache_beam as beam
 
 from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs, statement
-from consentfilter.engine.beam.files import read_file
-from consentfilter.engine.beam.join import Join
-from consentfilter.engine.beam.parquet import JobParts
-from consentfilter.engine.beam.parts import read_done
-from consentfilter.engine.beam.planning import (
-    ENGINE,
+from consentfilter.engine.beam.parquet import ENGINE, JobParts
+from consentfilter.engine.beam.runners import pipeline_options
+from consentfilter.engine.cluster.attempts import read_done
+from consentfilter.engine.cluster.files import read_file
+from consentfilter.engine.cluster.joins import Join
+from consentfilter.engine.cluster.planning import (
     ReleaseJob,
     abandoned_on_failure,
     finish_job,
     plan_release,
 )
-from consentfilter.engine.beam.runners import pipeline_options
 from consentfilter.engine.filtering import Summary
 from consentfilter.engine.finish import Naming
 from consentfilter.engine.footers import Footer
@@ -124,6 +123,7 @@ def run_beam(
             target,
             footers,
             deciders,
+            engine=ENGINE,
             naming=naming,
             release_key=release_key,
             id_key=id_key,

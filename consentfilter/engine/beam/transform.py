@@ -21,11 +21,11 @@ from consentfilter.engine.beam.decide_fns import (
     DecideBatches,
     DecideRows,
 )
-from consentfilter.engine.beam.deciding import Deciding, carry
-from consentfilter.engine.beam.keys import carry_keys
 from consentfilter.engine.beam.pointer import Pointed
 from consentfilter.engine.beam.runners import refuse_pipeline
 from consentfilter.engine.beam.shapes import RowShape
+from consentfilter.engine.cluster.deciding import Deciding, carry
+from consentfilter.engine.cluster.keys import carry_keys
 from consentfilter.engine.prepare import (
     RELEASE_KEY_BYTES,
     AnyPath,

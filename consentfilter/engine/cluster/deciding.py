@@ -14,9 +14,9 @@ from typing import Final
 
 from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
-from consentfilter.engine.beam.files import below, read_checked, write_file
-from consentfilter.engine.beam.keys import CarriedKeys
-from consentfilter.engine.beam.shared import Held, hold
+from consentfilter.engine.cluster.files import below, read_checked, write_file
+from consentfilter.engine.cluster.keys import CarriedKeys
+from consentfilter.engine.cluster.shared import Held, hold
 from consentfilter.engine.prepare import Deciders, compile_run
 from consentfilter.engine.storage import Location
 from consentfilter.errors import InputError

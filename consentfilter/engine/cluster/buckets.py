@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from consentfilter import binding
 from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
-from consentfilter.engine.beam.files import below, read_checked, write_file
+from consentfilter.engine.cluster.files import below, read_checked, write_file
 from consentfilter.engine.footers import Footer, open_parquet
 from consentfilter.engine.shard import hive_columns, schema_with_hive, units
 from consentfilter.engine.storage import Location

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from consentfilter.engine.beam.files import read_checked, write_file
+from consentfilter.engine.cluster.files import read_checked, write_file
 from consentfilter.engine.prepare import RELEASE_KEY_BYTES
 from consentfilter.engine.storage import Location
 from consentfilter.errors import InputError

@@ -1,4 +1,4 @@
-"""A release on Beam: planned before the pipeline, finished after it.
+"""A release on several machines: planned before the pipeline, finished after it.
 
 Both ends are plain functions. The command line calls them around its pipeline, so
 that a signing key never leaves the machine it lies on; `FilterParquet` calls the
@@ -19,7 +19,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -27,10 +26,11 @@ import pyarrow.parquet as pq
 
 from consentfilter.digest import sha256
 from consentfilter.engine import repeats, statement
-from consentfilter.engine.beam.buckets import Buckets, write_buckets
-from consentfilter.engine.beam.committed import DonePart
-from consentfilter.engine.beam.deciding import Deciding, carry
-from consentfilter.engine.beam.files import (
+from consentfilter.engine.cluster.attempts import EVIDENCE_SUFFIXES, Plan
+from consentfilter.engine.cluster.buckets import Buckets, write_buckets
+from consentfilter.engine.cluster.committed import DonePart
+from consentfilter.engine.cluster.deciding import Deciding, carry
+from consentfilter.engine.cluster.files import (
     below,
     beside,
     copy_out,
@@ -38,9 +38,8 @@ from consentfilter.engine.beam.files import (
     read_file,
     remove_tree,
 )
-from consentfilter.engine.beam.join import Join, choose
-from consentfilter.engine.beam.keys import carry_keys
-from consentfilter.engine.beam.parts import EVIDENCE_SUFFIXES, Plan
+from consentfilter.engine.cluster.joins import Join, choose
+from consentfilter.engine.cluster.keys import carry_keys
 from consentfilter.engine.duplicates import IdHashes
 from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
@@ -49,12 +48,10 @@ from consentfilter.engine.release import MANIFEST_NAME, ReleaseBuilder, evidence
 from consentfilter.engine.storage import Location
 from consentfilter.lineage.sign import Signer
 
-ENGINE: Final = "beam"
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReleaseJob:
-    """Everything that a run on Beam has to know, picklable.
+    """Everything that a run has to know, picklable.
 
     Attributes:
         target: where the release will be.
@@ -64,6 +61,7 @@ class ReleaseJob:
         buckets: the consent in buckets; None: `deciding` carries it whole.
         slim: what decides, without statements and people: for the manifest.
         naming: what the release is called.
+        engine: which engine does the parts.
         run_id, started_at: of the run.
     """
 
@@ -74,6 +72,7 @@ class ReleaseJob:
     buckets: Buckets | None
     slim: Deciders
     naming: Naming
+    engine: str
     run_id: str
     started_at: dt.datetime
 
@@ -83,6 +82,7 @@ def plan_release(
     footers: Sequence[Footer],
     deciders: Deciders,
     *,
+    engine: str,
     naming: Naming | None = None,
     release_key: bytes | None = None,
     id_key: bytes | None = None,
@@ -96,6 +96,7 @@ def plan_release(
         target: where the release will be (for a dry run: its ledger, or any place).
         footers: the parts.
         deciders: what decides.
+        engine: which engine does the parts.
         naming: what the release is called.
         release_key: 32 bytes; None: random.
         id_key: keys subject ids.
@@ -154,6 +155,7 @@ def plan_release(
         buckets,
         bare,
         naming or Naming(),
+        engine,
         run_id,
         started_at,
     )
@@ -216,7 +218,7 @@ def finish_job(
         signer=signer,
         started_at=job.started_at,
         lint=statement.lint_texts(job.slim),
-        engine=ENGINE,
+        engine=job.engine,
         workers=workers,
         inputs_read=[part.source for part in done],
         run_id=job.run_id,

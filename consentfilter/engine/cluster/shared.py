@@ -1,18 +1,16 @@
 """What decides, once per worker process: loaded by digest, shared by all threads.
 
-A pipeline carries a small description of what decides and its digest. The first
-thread that needs it loads and compiles; all others wait for it and share it. It
-lives as long as somebody holds it; Beam's `Shared` also keeps the last one over the
-pause between two bundles.
+The first thread that needs it loads and compiles; others that need the same wait for
+it. It lives as long as somebody holds it; the last one asked for is also kept over
+the pause between two pieces of work, in which nobody does.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Final
-
-from apache_beam.utils.shared import Shared
 
 from consentfilter.consent.model import SnapshotMeta
 from consentfilter.engine.shard import Run
@@ -21,7 +19,7 @@ from consentfilter.engine.shard import Run
 class Held:
     """A compiled run; holding this object keeps it in memory.
 
-    Not a slots class: `Shared` needs weak references.
+    Not a slots class: it is referred to weakly.
     """
 
     def __init__(self, run: Run, meta: SnapshotMeta) -> None:
@@ -30,7 +28,9 @@ class Held:
 
 
 _LOCK: Final = threading.Lock()
-_HANDLES: Final[dict[str, Shared]] = {}
+_LOADING: Final[dict[str, threading.Lock]] = {}
+_HELD: Final[weakref.WeakValueDictionary[str, Held]] = weakref.WeakValueDictionary()
+_LAST: Final[list[Held]] = []
 
 
 def hold(digest: str, load: Callable[[], Held]) -> Held:
@@ -41,6 +41,12 @@ def hold(digest: str, load: Callable[[], Held]) -> Held:
         load: makes it.
     """
     with _LOCK:
-        handle = _HANDLES.setdefault(digest, Shared())
-    held: Held = handle.acquire(load, tag=digest)
+        loading = _LOADING.setdefault(digest, threading.Lock())
+    with loading:
+        held = _HELD.get(digest)
+        if held is None:
+            held = load()
+            _HELD[digest] = held
+    with _LOCK:
+        _LAST[:] = [held]
     return held
