@@ -8,6 +8,8 @@ valid, an unknown role decides, a list entry without a name is a nameless person
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +22,7 @@ from consentfilter.layout.nested import is_present, is_text
 from consentfilter.layout.people import bind_people, bind_segments
 from consentfilter.layout.resolve import lay_out
 from consentfilter.records import Bound
+from consentfilter.taxonomy import Taxonomy
 from consentfilter.yamlfile import did_you_mean
 
 
@@ -104,6 +107,45 @@ def bind(table: pa.Table, dataset: Dataset, *, id_key: bytes | None = None) -> B
         else (),
         has_parts=layout.has_parts,
     )
+
+
+def check_categories(dataset: Dataset, taxonomy: Taxonomy) -> None:
+    """Check that every category the binding itself names is in the category tree.
+
+    A category in the data that nobody knows drops its record; one in the binding is
+    a slip of the pen that would decide for a whole column.
+
+    Args:
+        dataset: the binding.
+        taxonomy: the run's trees, extended by policy and dataset.
+
+    Raises:
+        InputError: with every unknown category, where it is named, and what may
+            have been meant.
+    """
+    problems = [
+        f"{where}: {name!r} is not in the category tree"
+        f"{did_you_mean(name, taxonomy.categories)}; name a node of it, or add the "
+        "node under taxonomy.categories"
+        for where, name in _named_categories(dataset)
+        if name not in taxonomy.categories
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _named_categories(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    sources = [("category", dataset.category), ("derived_from", dataset.derived_from)]
+    if dataset.segments is not None:
+        sources.append(("segments.category", dataset.segments.category))
+    for where, source in sources:
+        if source is not None and source.constant is not None:
+            yield f"{where}.constant", source.constant
+        for value, name in ((source and source.map) or {}).items():
+            yield f"{where}.map.{value}", name
+    for column, known in dataset.fields.items():
+        if known.category is not None:
+            yield f"fields.{column}", known.category
 
 
 def _fitting(schema: pa.Schema, dataset: Dataset) -> Layout:

@@ -9,11 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from consentfilter.binding import bind, check_schema, needed_columns
+from consentfilter.binding import (
+    bind,
+    check_categories,
+    check_schema,
+    needed_columns,
+)
 from consentfilter.dataset import Dataset
 from consentfilter.errors import InputError
 from consentfilter.ids import normalise_ids
 from consentfilter.records import ROLES, Bound
+from consentfilter.taxonomy import BASE
 
 TIME = pa.timestamp("us", "UTC")
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
@@ -726,6 +732,30 @@ def test_all_problems_come_together() -> None:
     assert len(caught.value.problems) == 3
     with pytest.raises(InputError):
         needed_columns(table.schema, Dataset())
+
+
+def test_categories_that_the_binding_names_must_exist() -> None:
+    dataset = Dataset.from_dict(
+        {
+            "category": {"column": "kind", "map": {"a": "content.chat", "b": "contnt"}},
+            "derived_from": {"constant": "content.sticker"},
+            "segments": {"category": {"constant": "*"}},
+            "fields": {"email": "account.profle", "text": {"required": True}},
+        }
+    )
+    with pytest.raises(InputError) as caught:
+        check_categories(dataset, BASE)
+    end = "; name a node of it, or add the node under taxonomy.categories"
+    assert caught.value.problems == (
+        "category.map.b: 'contnt' is not in the category tree; "
+        f"did you mean 'content'?{end}",
+        "derived_from.constant: 'content.sticker' is not in the category tree; did you "
+        f"mean 'content.post'?{end}",
+        f"segments.category.constant: '*' is not in the category tree{end}",
+        "fields.email: 'account.profle' is not in the category tree; did you mean "
+        f"'account.profile'?{end}",
+    )
+    check_categories(Dataset(), BASE)
 
 
 @pytest.mark.parametrize("name", ["group_size", "segments"])
