@@ -21,6 +21,14 @@ AS_OF = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 POLICY: dict[str, Any] = {"id": "test", "version": "1"}
 INSTANT = pa.timestamp("us", "UTC")
 
+#: Files of a release that say when it was made, or name the manifest, which does.
+NAMES_THE_MANIFEST = (
+    "manifest.intoto.json",
+    "openlineage.json",
+    "croissant.json",
+    "report.html",
+)
+
 #: Reason of a record of each person under `POLICY`.
 REASONS = {
     **{f"u{n}": "OK_CONSENT" for n in range(6)},

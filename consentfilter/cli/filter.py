@@ -6,7 +6,7 @@ import datetime as dt
 import enum
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from consentfilter.cli import output, summary
 from consentfilter.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consentfilter.engine.filtering import Summary
     from consentfilter.lineage.sign import Signer
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
@@ -157,45 +160,58 @@ def filter_records(
     ledger with a reason for every row under private/; and a manifest. It is there
     as a whole or not at all.
     """
-    _check_choices(
-        dry_run=dry_run,
-        out=out,
-        sign_key=sign_key,
-        unsigned=unsigned,
-        engine=engine,
-        join=join,
-        beam_options=ctx.obj or (),
-    )
-    from consentfilter.engine import filtering, local, progress
+    problems = [
+        *_open_choices(dry_run=dry_run, out=out, sign_key=sign_key, unsigned=unsigned),
+        *_misplaced(engine, join, memory, ctx.obj or (), resume=resume),
+    ]
+    if problems:
+        raise InputError(problems)
+    from consentfilter.engine.finish import Naming
     from consentfilter.ids import read_key
 
-    shows_bar = output.is_terminal() and not (quiet or as_json)
-    done = filtering.filter_dataset(
-        records,
-        consent,
-        policy,
-        out=out,
-        dataset=dataset,
-        as_of=None if as_of is None else parse_instant(as_of),
-        subjects=subjects,
-        links=links,
-        naming=filtering.Naming(
+    shared: dict[str, Any] = {
+        "out": out,
+        "dataset": dataset,
+        "as_of": None if as_of is None else parse_instant(as_of),
+        "subjects": subjects,
+        "links": links,
+        "naming": Naming(
             name,
             release_version,
             None if previous is None else _previous_sha256(previous),
         ),
-        release_key=None if release_key is None else _read_release_key(release_key),
-        id_key=None if id_key is None else read_key(id_key),
-        signer=_signer(sign_key),
-        dry_run=dry_run,
-        limit=limit,
-        workers=workers,
-        memory_bytes=local.DEFAULT_MEMORY_BYTES
-        if memory is None
-        else parse_size(memory),
-        show_progress=progress.terminal_progress if shows_bar else None,
-        on_start=None if quiet or as_json else summary.say_start,
-    )
+        "release_key": None if release_key is None else _read_release_key(release_key),
+        "id_key": None if id_key is None else read_key(id_key),
+        "signer": _signer(sign_key),
+        "dry_run": dry_run,
+        "limit": limit,
+        "workers": workers,
+        "on_start": None if quiet or as_json else summary.say_start,
+    }
+    if engine is Engine.BEAM:
+        done = _beam()(
+            records,
+            consent,
+            policy,
+            beam_options=ctx.obj or (),
+            join=join.value,
+            **shared,
+        )
+    else:
+        from consentfilter.engine import filtering, local, progress
+
+        shows_bar = output.is_terminal() and not (quiet or as_json)
+        done = filtering.filter_dataset(
+            records,
+            consent,
+            policy,
+            memory_bytes=local.DEFAULT_MEMORY_BYTES
+            if memory is None
+            else parse_size(memory),
+            resume=resume,
+            show_progress=progress.terminal_progress if shows_bar else None,
+            **shared,
+        )
     if as_json:
         output.print_json(summary.as_json(done))
     elif not quiet:
@@ -236,17 +252,14 @@ def parse_size(text: str) -> int:
     return size
 
 
-def _check_choices(
+def _open_choices(
     *,
     dry_run: bool,
     out: str | None,
     sign_key: Path | None,
     unsigned: bool,
-    engine: Engine,
-    join: Join,
-    beam_options: tuple[str, ...],
-) -> None:
-    """Refuse options that contradict each other or leave a choice open."""
+) -> list[str]:
+    """Return which options contradict each other or leave a choice open."""
     problems = []
     if not dry_run and out is None:
         problems.append(
@@ -259,14 +272,44 @@ def _check_choices(
         )
     if sign_key is not None and unsigned:
         problems.append("--sign-key and --unsigned contradict each other; drop one")
+    return problems
+
+
+def _misplaced(
+    engine: Engine,
+    join: Join,
+    memory: str | None,
+    beam_options: tuple[str, ...],
+    *,
+    resume: bool,
+) -> list[str]:
+    """Return which options belong to the other engine."""
+    problems = []
     if engine is Engine.LOCAL and join is not Join.AUTO:
         problems.append("--join needs --engine beam")
     if engine is Engine.LOCAL and beam_options:
         problems.append(
             f"{' '.join(beam_options)}: options after -- are for --engine beam"
         )
-    if problems:
-        raise InputError(problems)
+    if engine is Engine.BEAM and memory is not None:
+        problems.append("--memory is for --engine local; a Beam runner has its own")
+    if engine is Engine.BEAM and resume:
+        problems.append("--resume is for --engine local; a Beam runner retries itself")
+    return problems
+
+
+def _beam() -> Callable[..., Summary]:
+    """Return what runs the filter on Beam, which is an extra of the package."""
+    try:
+        from consentfilter.engine.beam.run import run_beam
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":
+            raise
+        raise InputError(
+            "--engine beam needs Apache Beam, which is not installed; "
+            "pip install 'consentfilter[beam]'"
+        ) from None
+    return run_beam
 
 
 def _signer(path: Path | None) -> Signer | None:

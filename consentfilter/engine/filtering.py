@@ -6,15 +6,16 @@ import contextlib
 import dataclasses
 import datetime as dt
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
+from consentfilter.consent import files
+from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
-from consentfilter.engine import inputs, local, repeats, statement
-from consentfilter.engine.batch import Run
-from consentfilter.engine.duplicates import IdHashes
+from consentfilter.engine import inputs, statement
 from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
@@ -29,25 +30,22 @@ from consentfilter.engine.prepare import (
 )
 from consentfilter.engine.progress import NoProgress, Progress
 from consentfilter.engine.release import (
-    ReleaseBuilder,
+    KEY_NAME,
     check_target,
-    evidence_path,
     is_inside,
     open_release,
 )
-from consentfilter.engine.shard import OpenSinks, ShardRecord, Sinks, check_rows
+from consentfilter.engine.resume import find_stopped, read_plan
 from consentfilter.engine.storage import Location
 from consentfilter.engine.tally import Tally
-from consentfilter.errors import InputError, StorageError
-from consentfilter.lineage.evidence import PartEvidence
+from consentfilter.engine.work import ShowProgress, Work
+from consentfilter.errors import InputError
 from consentfilter.lineage.sign import Signer
 from consentfilter.policy import Policy
 from consentfilter.reasons import Decision
 
 __all__ = ["Naming", "ShowProgress", "Summary", "filter_dataset"]
 
-#: Shows progress of a run of so many rows in so many parts while the block runs.
-ShowProgress = Callable[[int, int], contextlib.AbstractContextManager[Progress]]
 ENGINE: Final = "local"
 
 
@@ -64,8 +62,8 @@ class Summary:
         as_of: the instant of the decision.
         snapshot_id, policy_id, policy_version: what decided.
         lint: warnings about the policy.
-        notes: what a person should know about the consent data.
         seconds: how long it took.
+        notes: what a person should know about the consent data.
     """
 
     release: str | None
@@ -79,8 +77,8 @@ class Summary:
     policy_id: str
     policy_version: str
     lint: tuple[str, ...]
-    notes: tuple[str, ...]
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -111,6 +109,7 @@ def filter_dataset(
     limit: int | None = None,
     workers: int | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    resume: bool = False,
     show_progress: ShowProgress | None = None,
     on_start: Callable[[Deciders], None] | None = None,
 ) -> Summary:
@@ -134,6 +133,8 @@ def filter_dataset(
         limit: take only so many rows.
         workers: threads; None: one per core.
         memory_bytes: how much memory rows in flight may take.
+        resume: go on with a run of the same that was stopped, if there is one; and
+            keep what is finished, if this one is stopped.
         show_progress: shows progress.
         on_start: told what decides, before the first record is read.
 
@@ -146,6 +147,10 @@ def filter_dataset(
     started = dt.datetime.now(dt.UTC)
     places = [records] if isinstance(records, str | os.PathLike) else list(records)
     target = _target(out, places, dry_run=dry_run)
+    stopped = find_stopped(target) if resume and target and not dry_run else None
+    if stopped:
+        as_of = as_of or _planned_as_of(stopped, consent)
+        release_key = release_key or _kept_key(stopped)
     parts: list[Footer] = []
 
     def open_records(binding: Dataset) -> None:
@@ -167,9 +172,10 @@ def filter_dataset(
     run = compile_run(
         deciders, release_key=release_key, id_key=id_key, emits=not dry_run
     )
-    work = _Work(
+    work = Work(
         parts,
         deciders,
+        limit,
         workers or os.cpu_count() or 1,
         memory_bytes,
         show_progress or _no_progress,
@@ -180,8 +186,9 @@ def filter_dataset(
         release = manifest_sha256 = None
     else:
         assert target is not None
-        with open_release(target) as builder:
-            records_done = work.write(run, builder)
+        with open_release(target, stopped=stopped, keeps=resume) as builder:
+            done = work.write(run, builder)
+            records_done = [part.record for part in done]
             manifest_sha256 = finish_release(
                 builder,
                 deciders,
@@ -194,6 +201,7 @@ def filter_dataset(
                 lint=lint,
                 engine=ENGINE,
                 workers=work.workers,
+                inputs_read=[part.source for part in done],
             )
         release, ledger = target.shown, None
     meta = deciders.consent.snapshot.meta
@@ -214,87 +222,6 @@ def filter_dataset(
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Work:
-    """The parts of a run and how they are worked through."""
-
-    footers: list[Footer]
-    deciders: Deciders
-    workers: int
-    memory_bytes: int
-    show_progress: ShowProgress
-
-    def look(
-        self, run: Run, target: Location | None
-    ) -> tuple[list[ShardRecord], str | None]:
-        """Decide everything, write nothing but the ledger, and that only if asked."""
-        if target is None:
-            with tempfile.TemporaryDirectory() as scratch:
-                return self._process(run, scratch, _open_nothing), None
-        with open_release(target) as builder:
-            records = self._process(
-                run,
-                builder.make_scratch(),
-                lambda footer: Sinks(ledger=builder.ledger_sink(footer.part.name)),
-            )
-            builder.publish_ledger()
-        return records, builder.shown
-
-    def write(self, run: Run, builder: ReleaseBuilder) -> list[ShardRecord]:
-        """Decide everything and write data, ledger and evidence of every part."""
-        builder.write_key(run.release_key)
-        scratch = builder.make_scratch()
-
-        def open_sinks(footer: Footer) -> Sinks:
-            name = footer.part.name
-            return Sinks(
-                builder.data_sink(name),
-                builder.ledger_sink(name),
-                PartEvidence(
-                    evidence_path(scratch, name), key=run.release_key, part=name
-                ),
-            )
-
-        records = self._process(run, scratch, open_sinks)
-        for record in records:
-            assert record.data is not None
-            assert record.ledger is not None
-            builder.note_public(record.data)
-            builder.note_private(record.ledger)
-        return records
-
-    def _process(
-        self, run: Run, scratch: str, open_sinks: OpenSinks
-    ) -> list[ShardRecord]:
-        """Run the engine; check that ids are unique and that all rows are there."""
-        dataset, drops = run.dataset, self.deciders.policy.on_duplicate == "drop"
-        with contextlib.closing(IdHashes(Path(scratch))) as hashes:
-            if drops:
-                repeated = repeats.find_repeated(
-                    hashes, self.footers, dataset, workers=self.workers
-                )
-                run = dataclasses.replace(run, repeated=repeated)
-            rows = sum(footer.wanted_rows for footer in self.footers)
-            with self.show_progress(rows, len(self.footers)) as progress:
-                records = local.run_parts(
-                    self.footers,
-                    run,
-                    open_sinks,
-                    workers=self.workers,
-                    memory_bytes=self.memory_bytes,
-                    ids=None if drops else hashes,
-                    progress=progress,
-                )
-            if not drops:
-                repeats.refuse_repeated(hashes, self.footers, dataset)
-        problems = check_rows(self.footers, records)
-        if problems:
-            raise StorageError(
-                [f"{problem}; the run does not add up" for problem in problems]
-            )
-        return records
-
-
 def _target(
     out: AnyPath | None, places: Sequence[AnyPath], *, dry_run: bool
 ) -> Location | None:
@@ -312,8 +239,19 @@ def _target(
     return check_target(os.fspath(out))
 
 
-def _open_nothing(footer: Footer) -> Sinks:
-    return Sinks()
+def _planned_as_of(stopped: str, consent: ConsentLike) -> dt.datetime | None:
+    """Return the instant of the stopped run, where consent does not say its own."""
+    if isinstance(consent, Consent):
+        return None
+    given = [consent] if isinstance(consent, str | os.PathLike) else consent
+    paths = [] if isinstance(given, pa.Table) else files.expand(list(given))
+    if any(files.is_snapshot(path) for path in paths):
+        return None
+    return dt.datetime.fromisoformat(read_plan(f"{stopped}/scratch")["asOf"])
+
+
+def _kept_key(stopped: str) -> bytes:
+    return Path(f"{stopped}/private/{KEY_NAME}").read_bytes()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import collections
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from consentfilter.engine.batch import BatchResult, Run
@@ -74,6 +74,7 @@ def run_parts(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     ids: IdHashes | None = None,
     progress: Progress | None = None,
+    note: Callable[[Footer, ShardRecord], None] | None = None,
 ) -> list[ShardRecord]:
     """Decide and write all parts.
 
@@ -88,6 +89,7 @@ def run_parts(
             that needs more is still taken, alone.
         ids: collects the record ids, to find duplicates afterwards.
         progress: told of what is done.
+        note: told of each part when its files are finished, by the worker.
 
     Returns:
         One record per part, in the order of `footers`.
@@ -95,7 +97,7 @@ def run_parts(
     Raises:
         ConsentFilterError: the first that any worker met; the others are stopped.
     """
-    engine = _Engine(run, open_sinks, workers, memory_bytes, ids, progress)
+    engine = _Engine(run, open_sinks, workers, memory_bytes, ids, progress, note)
     return engine.run(footers)
 
 
@@ -108,11 +110,13 @@ class _Engine:
         memory_bytes: int,
         ids: IdHashes | None,
         progress: Progress | None,
+        note: Callable[[Footer, ShardRecord], None] | None,
     ) -> None:
         self._run, self._open_sinks, self._ids = run, open_sinks, ids
         self._workers = workers
         self._budget = MemoryBudget(memory_bytes)
         self._progress = progress or NoProgress()
+        self._note_part = note
         self._stop = threading.Event()
         self._ahead = 1
 
@@ -144,6 +148,8 @@ class _Engine:
             except BaseException:
                 writer.abort()
                 raise
+        if self._note_part is not None:
+            self._note_part(footer, record)
         self._progress.part_done()
         return record
 

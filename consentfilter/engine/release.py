@@ -43,10 +43,14 @@ class ReleaseBuilder:
     Attributes:
         root: where files are written now.
         shown: how messages name the release.
+        is_resumed: whether a run that was stopped left some of the files.
     """
 
-    def __init__(self, target: Location, root: str) -> None:
+    def __init__(
+        self, target: Location, root: str, *, is_resumed: bool = False
+    ) -> None:
         """Use `open_release`."""
+        self.is_resumed = is_resumed
         self._target = target
         self._filesystem = target.filesystem
         self.root = root
@@ -218,28 +222,50 @@ def check_target(out: str) -> Location:
 
 
 @contextlib.contextmanager
-def open_release(target: Location) -> Iterator[ReleaseBuilder]:
+def open_release(
+    target: Location, *, stopped: str | None = None, keeps: bool = False
+) -> Iterator[ReleaseBuilder]:
     """Build a release in the block; whatever ends the block early removes it.
+
+    Args:
+        target: where the release will be.
+        stopped: the unfinished release of a run that was stopped, to go on with.
+        keeps: leave the unfinished release when the block ends early (local ones).
 
     Raises:
         StorageError: the temporary directory cannot be made.
     """
-    root = target.path
-    if target.is_local:
-        parent, name = os.path.split(target.path)
-        root = os.path.join(parent, f".{name}.partial-{secrets.token_hex(6)}")
-        try:
-            os.mkdir(root)
-            os.mkdir(f"{root}/private", _PRIVATE_MODE)
-            os.mkdir(f"{root}/data")
-        except OSError as error:
-            raise StorageError(f"{root}: cannot be made ({error.strerror}).") from error
-    builder = ReleaseBuilder(target, root)
+    root = stopped or (_new_root(target) if target.is_local else target.path)
+    if stopped is not None:
+        _clear_last_step(stopped)
+    builder = ReleaseBuilder(target, root, is_resumed=stopped is not None)
     try:
         yield builder
     except BaseException:
-        builder.abandon()
+        if not (keeps and target.is_local):
+            builder.abandon()
         raise
+
+
+def _new_root(target: Location) -> str:
+    parent, name = os.path.split(target.path)
+    root = os.path.join(parent, f".{name}.partial-{secrets.token_hex(6)}")
+    try:
+        os.mkdir(root)
+        os.mkdir(f"{root}/private", _PRIVATE_MODE)
+        os.mkdir(f"{root}/data")
+    except OSError as error:
+        raise StorageError(f"{root}: cannot be made ({error.strerror}).") from error
+    return root
+
+
+def _clear_last_step(root: str) -> None:
+    """Remove what the last step of a stopped run may have begun; it is made again."""
+    shutil.rmtree(f"{root}/private/evidence", ignore_errors=True)
+    for directory in (root, f"{root}/private"):
+        for entry in os.scandir(directory):
+            if entry.is_file() and entry.name != KEY_NAME:
+                os.unlink(entry.path)
 
 
 def evidence_path(scratch: str, part: str) -> str:

@@ -36,6 +36,19 @@ def read_ids(footer: Footer, dataset: Dataset) -> Iterator[tuple[int, pa.Array]]
             yield unit.first_row, non_blank_text(table, value)
 
 
+def collect(
+    hashes: IdHashes, footers: Sequence[Footer], dataset: Dataset, *, workers: int
+) -> None:
+    """Add the ids of whole parts; reads their id column only."""
+
+    def add(footer: Footer) -> None:
+        for _, ids in read_ids(footer, dataset):
+            hashes.add(ids)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        list(pool.map(add, footers))
+
+
 def refuse_repeated(
     hashes: IdHashes, footers: Sequence[Footer], dataset: Dataset
 ) -> None:
@@ -63,13 +76,7 @@ def find_repeated(
         dataset: the binding.
         workers: how many parts are read at a time.
     """
-
-    def collect(footer: Footer) -> None:
-        for _, ids in read_ids(footer, dataset):
-            hashes.add(ids)
-
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        list(pool.map(collect, footers))
+    collect(hashes, footers, dataset, workers=workers)
     candidates = hashes.candidates()
     if not len(candidates):
         return pa.array([], pa.string())
