@@ -99,7 +99,7 @@ def _numbered(
 ) -> tuple[pa.Array, np.ndarray]:
     if pa.types.is_null(child.type):
         return child, np.ones(len(child), bool)
-    top = np.iinfo(child.type.to_pandas_dtype()).max
+    top = 2 ** (child.type.bit_width - pa.types.is_signed_integer(child.type)) - 1
     room = ~is_span | (new <= top)
     value = pa.array(np.where(is_span & room, new, 0)).cast(child.type)
     return pc.if_else(pa.array(is_span & room), value, child), room
