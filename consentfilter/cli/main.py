@@ -47,7 +47,11 @@ def run(arguments: Sequence[str]) -> int:
         )
         return output.render_error(short, as_json=as_json)
     if status == output.INTERRUPTED:
-        output.say("Interrupted; nothing half-written was left.")
+        output.say(
+            "Interrupted; what is finished is kept: the same command goes on from here."
+            if "--resume" in ours
+            else "Interrupted; nothing half-written was left."
+        )
     return status if isinstance(status, int) else 0
 
 
