@@ -13,7 +13,7 @@ from consentfilter.decide import ragged
 from consentfilter.decide.index import ConsentIndex, MemberIndex
 from consentfilter.decide.verdict import NOBODY, Asks
 from consentfilter.policy.jurisdiction import normalise
-from consentfilter.records import ROLES, Bound
+from consentfilter.records import ROLES, Bound, FieldOverrides
 
 #: Category code of a name that is not in the taxonomy.
 UNKNOWN: Final = -1
@@ -66,6 +66,10 @@ class Batch:
         names = pa.array([column.category for column in bound.columns], pa.string())
         column_category = _category_codes(names, index)
         is_unknown = category == UNKNOWN
+        stated = names.is_valid().to_numpy(zero_copy_only=False)
+        if (column_category[stated] == UNKNOWN).any():
+            is_unknown[:] = True
+        is_unknown |= _contradicted(bound.overrides, override_category, size)
         for rows, codes in (
             (bound.segments.row, segment_category),
             (bound.derived_row, derived_category),
@@ -176,6 +180,17 @@ class Batch:
             for code in distinct.tolist()
         ]
         return member.question_numbers(cells)[at]
+
+
+def _contradicted(
+    overrides: FieldOverrides, category: np.ndarray, size: int
+) -> np.ndarray:
+    """Tell which records give one column two categories: neither is known then."""
+    order = np.lexsort((category, overrides.column, overrides.row))
+    row, column = overrides.row[order], overrides.column[order]
+    same = (row[1:] == row[:-1]) & (column[1:] == column[:-1]) & (column[1:] >= 0)
+    differ = category[order][1:] != category[order][:-1]
+    return ragged.any_by(row[1:], same & differ, size)
 
 
 def _distinct(codes: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
