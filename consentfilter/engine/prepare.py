@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from consentfilter.binding import check_categories
 from consentfilter.consent.freshness import check_freshness
 from consentfilter.consent.load import Consent, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
@@ -90,6 +91,7 @@ def load_deciders(
     read_policy = problems.gather(lambda: _load_policy(policy, trees))
     if read_policy is not None:
         trees = read_policy.effective_taxonomy(trees)
+        problems.gather(lambda: check_categories(binding, trees))
     loaded = problems.gather(
         lambda: _load_consent(consent, binding, trees, as_of, subjects, links, id_key)
     )
