@@ -52,9 +52,3 @@ class RecordBatchCoder(beam.coders.Coder):
 
 
 beam.coders.registry.register_coder(pa.RecordBatch, RecordBatchCoder)
-
-
-def batches_of(table: pa.Table) -> list[pa.RecordBatch]:
-    """Return a table as batches without those that have no rows."""
-    found = table.combine_chunks().to_batches() if table.num_rows else []
-    return [batch for batch in found if batch.num_rows]

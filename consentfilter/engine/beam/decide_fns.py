@@ -19,12 +19,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from consentfilter.binding import needed_columns
 from consentfilter.dataset import STANDARD_SUBJECTS, Dataset
-from consentfilter.engine.beam import outcome as outcomes
-from consentfilter.engine.beam.coder import batches_of
-from consentfilter.engine.beam.outcome import Outcome
 from consentfilter.engine.beam.pointer import Pointed, newest
 from consentfilter.engine.beam.shapes import RowShape, replaced
+from consentfilter.engine.cluster import outcome as outcomes
 from consentfilter.engine.cluster.deciding import Deciding
+from consentfilter.engine.cluster.outcome import Outcome, batches_of
 from consentfilter.engine.cluster.shared import Held
 from consentfilter.errors import InputError
 from consentfilter.layout.columns import non_blank_text

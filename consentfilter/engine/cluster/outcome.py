@@ -1,7 +1,7 @@
-"""What a decision gives for a batch of elements: three outputs, one code path.
+"""What a decision gives for a batch: three outputs, one code path.
 
-Elements may be record batches or rows; both end here, as a table and the run that
-decides it.
+A batch may come from Beam or Spark, as columns or as rows; all end here, as a table
+and the run that decides it.
 """
 
 from __future__ import annotations
@@ -153,3 +153,9 @@ def _stamped(
         pa.repeat(pa.scalar(as_of, pa.timestamp("us", "UTC")), rows),
     ]
     return pa.Table.from_arrays([*columns, *stamp], schema=LEDGER_SCHEMA)
+
+
+def batches_of(table: pa.Table) -> list[pa.RecordBatch]:
+    """Return a table as batches without those that have no rows."""
+    found = table.combine_chunks().to_batches() if table.num_rows else []
+    return [batch for batch in found if batch.num_rows]
