@@ -112,10 +112,13 @@ def finish_release(
 def _keep_deciders(builder: ReleaseBuilder, deciders: Deciders) -> None:
     """Write policy and binding into `private/`: a re-check decides by them again.
 
-    Their bytes have the digests that the manifest names.
+    The binding as it was stated: what it leaves out is looked for under its standard
+    name, what it states must be there.
     """
     policy = digest.canonical_json(deciders.policy.effective())
-    binding = digest.canonical_json(deciders.dataset.model_dump(mode="json"))
+    binding = digest.canonical_json(
+        deciders.dataset.model_dump(mode="json", exclude_unset=True)
+    )
     for name, content in (("policy.json", policy), ("dataset.json", binding)):
         with builder.private_sink(name) as sink:
             sink.write(content)

@@ -1,0 +1,220 @@
+"""What still stands in a release: admitted rows beside their ledger, decided again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from consentfilter import binding, reasons
+from consentfilter.dataset import Dataset
+from consentfilter.decide import kernel
+from consentfilter.decide.index import ConsentIndex
+from consentfilter.decide.redacted import redacted_lists
+from consentfilter.engine.footers import open_parquet, read_footers
+from consentfilter.engine.reader import hive_columns, schema_with_hive
+from consentfilter.engine.storage import Part
+from consentfilter.lineage import people
+from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.reasons import Decision
+from consentfilter.records import Bound
+
+#: The removal list: one row per admitted record that may no longer be used as it is.
+REMOVAL_SCHEMA: Final = pa.schema(
+    [
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("data_path", pa.string(), nullable=False),
+        pa.field("out_row", pa.int64(), nullable=False),
+        pa.field("decision_before", pa.string(), nullable=False),
+        pa.field("reason_before", pa.string(), nullable=False),
+        pa.field("decision_now", pa.string(), nullable=False),
+        pa.field("reason_now", pa.string(), nullable=False),
+        pa.field("redacted_now", pa.list_(pa.string())),
+        pa.field("subject_key", pa.string()),
+        pa.field("denial_id", pa.string()),
+    ]
+)
+
+#: How a redacted mention is named when it would be redacted again.
+_PSEUDONYM: Final = "^mention:@p_[0-9a-f]{16}$"
+_LEDGER: Final = ["record_id", "decision", "reason", "redacted", "row", "out_row"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StandingRows:
+    """Some admitted rows of a part, bound as the filter bound them.
+
+    Attributes:
+        data_path: of the part's data file.
+        ledger: their ledger rows, by `out_row`.
+        bound: what the release holds of them, in the same order.
+    """
+
+    data_path: str
+    ledger: pa.Table
+    bound: Bound
+
+
+def places_of(release: OpenedRelease, keys: pl.Series) -> pa.Table:
+    """Return where people are in: distinct `part` and `row` into the ledger."""
+    wanted = np.unique(people.subject_hashes(keys))
+    tables = [people.PEOPLE_SCHEMA.empty_table().select(["part", "row"])]
+    with pq.ParquetFile(release.evidence / "people.parquet") as file:
+        for group in range(file.num_row_groups):
+            hashes = file.read_row_group(group, columns=["subject_hash"])
+            found = _positions(wanted, hashes["subject_hash"].to_numpy())
+            if len(found):
+                rest = file.read_row_group(group, columns=["part", "row"])
+                tables.append(rest.take(pa.array(found)))
+    return pa.concat_tables(tables)
+
+
+def standing_rows(
+    release: OpenedRelease,
+    part: str,
+    places: pa.Table | None,
+    dataset: Dataset,
+    *,
+    id_key: bytes | None,
+) -> Iterator[StandingRows]:
+    """Yield the admitted rows of a part, by row group of its data file.
+
+    Args:
+        release: with `private/` at hand.
+        part: name of the part.
+        places: `part` and `row` of the ones that are wanted; None: all of them.
+        dataset: the binding of the records.
+        id_key: keys subject ids.
+    """
+    wanted = None
+    if places is not None:
+        wanted = np.unique(places.filter(pc.equal(places["part"], part))["row"])
+        if not len(wanted):
+            return
+    ledger = _ledger(release, part, wanted)
+    out_rows = ledger["out_row"].to_numpy()
+    data_path = f"data/{part}"
+    where = release.root / data_path
+    size = where.stat().st_size
+    local = pafs.LocalFileSystem()
+    (footer,) = read_footers([Part(local, str(where), part, str(where), size)])
+    hive = hive_columns(footer, dataset)
+    needed = set(binding.needed_columns(schema_with_hive(footer, dataset), dataset))
+    columns = [name for name in footer.schema.names if name in needed]
+    first = 0
+    with open_parquet(footer.part) as file:
+        for group, count in enumerate(footer.row_groups):
+            start, end = np.searchsorted(out_rows, [first, first + count])
+            if end > start:
+                table = file.read_row_group(group, columns)
+                table = table.take(pa.array(out_rows[start:end] - first))
+                for name, value in hive.items():
+                    constant = pa.repeat(pa.scalar(value, pa.string()), len(table))
+                    table = table.append_column(name, constant)
+                bound = binding.bind(table, dataset, id_key=id_key)
+                yield StandingRows(data_path, ledger[start:end], bound)
+            first += count
+
+
+def removals(rows: StandingRows, index: ConsentIndex, dataset: Dataset) -> pa.Table:
+    """Return the rows that may no longer be used as they are (`REMOVAL_SCHEMA`).
+
+    A row must go if it would be dropped now, or if something would be redacted that
+    the release still shows.
+    """
+    decided = kernel.decide(rows.bound, index)
+    redacted = redacted_lists(rows.bound, decided)
+    drops = decided.decision == Decision.DROP
+    shows = _shows_more(redacted, rows, dataset)
+    must_go = drops | ((decided.decision == Decision.REDACT) & shows)
+    at = pa.array(np.flatnonzero(must_go))
+    ledger = rows.ledger.take(at)
+    names = np.array(["drop", "redact", "keep"], object)
+    told = [reasons.NAME[int(code)] for code in decided.reason[must_go]]
+    return pa.table(
+        [
+            ledger["record_id"].cast(pa.string()),
+            pa.repeat(rows.data_path, len(at)),
+            ledger["out_row"],
+            ledger["decision"].cast(pa.string()),
+            ledger["reason"].cast(pa.string()),
+            pa.array(names[decided.decision[must_go]], pa.string()),
+            pa.array(told, pa.string()),
+            redacted.take(at).cast(pa.list_(pa.string())),
+            decided.subject_key.take(at).cast(pa.string()),
+            decided.denial_id.take(at).cast(pa.string()),
+        ],
+        schema=REMOVAL_SCHEMA,
+    )
+
+
+def _ledger(
+    release: OpenedRelease, part: str, wanted: npt.NDArray[np.int64] | None
+) -> pa.Table:
+    """Return ledger rows of admitted records, by `out_row`."""
+    tables = []
+    first = 0
+    with pq.ParquetFile(release.ledger(part)) as file:
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if wanted is None:
+                table = file.read_row_group(group, columns=_LEDGER)
+                tables.append(table.filter(table["out_row"].is_valid()))
+            else:
+                start, end = np.searchsorted(wanted, [first, first + count])
+                if end > start:
+                    table = file.read_row_group(group, columns=_LEDGER)
+                    tables.append(table.take(pa.array(wanted[start:end] - first)))
+            first += count
+        schema = file.schema_arrow
+    if not tables:
+        return schema.empty_table().select(_LEDGER)
+    return pa.concat_tables(tables)
+
+
+def _positions(
+    wanted: npt.NDArray[np.uint64], found: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int64]:
+    """Return where a sorted column holds one of the wanted values (sorted too)."""
+    starts = np.searchsorted(found, wanted, side="left")
+    ends = np.searchsorted(found, wanted, side="right")
+    sizes = ends - starts
+    offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+    return offsets + np.arange(sizes.sum())
+
+
+def _shows_more(
+    redacted: pa.Array, rows: StandingRows, dataset: Dataset
+) -> npt.NDArray[np.bool_]:
+    """Tell for each row whether something is to be redacted that was not before.
+
+    What was masked before is still there, and would be masked again. A segment that
+    was removed is not, so there any segment is one more. A pseudonym in the place of
+    a mention names nobody any more.
+    """
+    frame = pl.DataFrame(
+        {
+            "now": pl.Series(redacted),
+            "before": pl.Series(rows.ledger["redacted"]).fill_null([]),
+        }
+    )
+    element = pl.element()
+    is_mention = element.str.starts_with("mention:")
+    had_mention = pl.col("before").list.eval(is_mention).list.any()
+    named = pl.col("now").list.eval(element.filter(~element.str.contains(_PSEUDONYM)))
+    now = pl.when(had_mention).then(named).otherwise("now")
+    before = pl.col("before")
+    if dataset.redaction.segments == "remove":
+        columns = [column.name for column in rows.bound.columns]
+        is_lasting = element.is_in(columns) | is_mention
+        before = before.list.eval(element.filter(is_lasting))
+    more = now.list.set_difference(before).list.len() > 0
+    return frame.select(more).to_series().to_numpy()
