@@ -143,7 +143,7 @@ def inspected(snapshot: ConsentSnapshot, name: str) -> Iterator[str]:
                     (title, "events", "for example"),
                     *(
                         (code, f"{many:,}", ", ".join(meta.examples.get(code, ())))
-                        for code, many in counted.items()
+                        for code, many in _by_size(counted)
                     ),
                 ],
                 right=(1,),
@@ -231,8 +231,12 @@ def _located(problems: Sequence[Problem], meta: SnapshotMeta) -> Iterator[str]:
 def _doubts_json(meta: SnapshotMeta, counted: dict[str, int]) -> list[dict[str, Any]]:
     return [
         {"code": code, "events": many, "examples": list(meta.examples.get(code, ()))}
-        for code, many in counted.items()
+        for code, many in _by_size(counted)
     ]
+
+
+def _by_size(counted: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _num_subjects(snapshot: ConsentSnapshot) -> int:

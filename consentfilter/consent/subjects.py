@@ -140,9 +140,8 @@ class _Reader:
         values = self._table.column(column)
         kind = values.type
         if pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None):
-            try:
-                days = values.cast(pa.date32())
-            except pa.ArrowInvalid:
+            days = values.cast(pa.date32())
+            if pa.types.is_timestamp(kind) and not days.cast(kind).equals(values):
                 self.problems.append(
                     f"{self._name}: column {column!r} is of type {kind} and holds "
                     "times of day, wanted dates"

@@ -135,7 +135,9 @@ def rewritten(
 ) -> Path:
     """Write a changed snapshot, by default with an id that fits its rows."""
     table = pq.read_table(path)
-    kept = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    kept = {
+        key.decode(): value.decode() for key, value in table.schema.metadata.items()
+    }
     changed = change(table.replace_schema_metadata(None))
     if renews_id and set(SNAPSHOT.names) <= set(changed.column_names):
         rows = changed.select(SNAPSHOT.names)
