@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,8 @@ from consentfilter.errors import InputError, RunRefused, StorageError
 ROW_GROUP_ROWS: Final = 262_144
 _AGAIN: Final = "build it again with `consentfilter snapshot build`"
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
+#: Rows that are checked at a time; bounds the memory of the check.
+_CHECKED_ROWS: Final = 1 << 19
 _SORTED_BY: Final = ("subject_key", "source_id", *_SCOPES)
 #: Columns whose values are a closed list.
 _ENUMS: Final = {
@@ -144,9 +147,8 @@ def _statements_problem(statements: pa.Table, name: str) -> RunRefused | None:
             if odd:
                 listed = ", ".join(map(repr, odd))
                 problems.append(f"column {field.name!r} holds {listed}")
-    ids = pl.Series(pl.from_arrow(statements.column("statement_id")))
-    if ids.n_unique() != len(ids):
-        twice = ids.filter(ids.is_duplicated()).unique().sort().head(3)
+    twice = _repeated(statements.column("statement_id"))
+    if twice:
         listed = ", ".join(map(repr, twice))
         problems.append(f"statement_id is not unique: {listed}")
     problems += _order_problems(statements)
@@ -157,15 +159,37 @@ def _statements_problem(statements: pa.Table, name: str) -> RunRefused | None:
     )
 
 
+def _repeated(ids: pa.ChunkedArray) -> list[str]:
+    """Return up to three ids that stand there more than once."""
+    hashes = np.empty(len(ids), np.uint64)
+    for start in range(0, len(ids), _CHECKED_ROWS):
+        part = pl.Series(pl.from_arrow(ids.slice(start, _CHECKED_ROWS)))
+        hashes[start : start + len(part)] = part.hash().to_numpy()
+    ordered = np.sort(hashes)
+    candidates = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(candidates):
+        return []
+    # One hash may be two ids: what counts is the text.
+    alike = pl.Series(pl.from_arrow(ids.filter(pa.array(np.isin(hashes, candidates)))))
+    return alike.filter(alike.is_duplicated()).unique().sort().head(3).to_list()
+
+
 def _order_problems(statements: pa.Table) -> list[str]:
     """Rows must ascend by group and order, so that both keys are unique."""
-    if statements.num_rows < 2:
-        return []
     varying = [name for name in _SORTED_BY if not _is_constant(statements.column(name))]
+    chosen = statements.select([*varying, "order_in_group"])
+    found: set[str] = set()
+    for start in range(0, statements.num_rows - 1, _CHECKED_ROWS):
+        # One row more than a step, so that every pair of neighbours is looked at.
+        found.update(_pair_problems(chosen.slice(start, _CHECKED_ROWS + 1), varying))
+    return sorted(found)
+
+
+def _pair_problems(rows: pa.Table, varying: list[str]) -> list[str]:
     frame = pl.DataFrame(
         [
-            pl.Series(name, pl.from_arrow(_plain(statements.column(name))))
-            for name in (*varying, "order_in_group")
+            pl.Series(name, pl.from_arrow(_plain(rows.column(name))))
+            for name in rows.column_names
         ]
     )
     is_same = pl.lit(True)

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from consentfilter.decide import ragged
+from consentfilter.decide.gather import gather_statements
+from consentfilter.decide.queries import GRANTED, Queries
 from consentfilter.decide.ragged import FAR
-from consentfilter.decide.state import GRANTED, Evaluator, Queries
-from consentfilter.decide.statements import Statements, gather_statements
+from consentfilter.decide.state import Evaluator
+from consentfilter.decide.statements import Statements
 from consentfilter.decide.targets import Acceptance, Question, Questions
 from consentfilter.errors import RunRefused
 from consentfilter.policy.model import Policy

@@ -78,7 +78,7 @@ class KeyTable:
             return found
         candidates = self.keys.take(pa.array(found[hits]))
         asked = wanted if len(hits) == len(wanted) else wanted.take(pa.array(hits))
-        same = pc.equal(candidates, asked).fill_null(False)
+        same = pc.equal(candidates.cast(asked.type), asked).fill_null(False)
         wrong = ~same.to_numpy(zero_copy_only=False)
         found[hits[wrong]] = -1
         return found

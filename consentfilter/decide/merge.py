@@ -128,8 +128,8 @@ def _attributed(
             _nullable(found).cast(pa.int32()), pa.array(names, pa.string())
         ),
         "subject_key": keys.take(_nullable(pick("entry"))),
-        "grant_id": ids.take(_nullable(pick("grant"))),
-        "denial_id": ids.take(_nullable(pick("denial"))),
+        "grant_id": ids.take(_nullable(pick("grant"))).cast(pa.string()),
+        "denial_id": ids.take(_nullable(pick("denial"))).cast(pa.string()),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from consentfilter.decide import ragged
 from consentfilter.decide.calendar import birthday
+from consentfilter.decide.queries import SHIFT, Queries, States, answers
 from consentfilter.decide.ragged import FAR
 from consentfilter.decide.statements import Statements
 from consentfilter.decide.targets import (
@@ -29,74 +30,11 @@ from consentfilter.decide.targets import (
 from consentfilter.policy.model import Policy
 from consentfilter.reasons import CODE
 
-GRANTED: Final = 0
-#: A reason code and a statement number in one int64, ordered by the code.
-_SHIFT: Final = np.int64(40)
-_MASK: Final = np.int64((1 << 40) - 1)
-_NO_CONSENT: Final = CODE["NO_CONSENT_RECORD"]
 _NOT_YET: Final = CODE["NOT_YET_VALID"]
 _EXPIRED: Final = CODE["CONSENT_EXPIRED"]
 _INVALIDATED: Final = CODE["CONSENT_INVALIDATED"]
 _OPT_OUT: Final = CODE["OPT_OUT_SIGNAL"]
 _LEAST: Final = np.iinfo(np.int64).min
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Queries:
-    """Whom to ask about what, when; one entry per question.
-
-    Attributes:
-        row: int32: row of the acceptance tables.
-        person: int32: person number, -1 for somebody nothing is known of.
-        scope: int32 per scope column: code of the record's value, -1: none known.
-        at: int64: the instant.
-        collected: int64: when the record was collected.
-    """
-
-    row: np.ndarray
-    person: np.ndarray
-    scope: tuple[np.ndarray, ...]
-    at: np.ndarray
-    collected: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def take(self, index: np.ndarray) -> Queries:
-        """Return the chosen questions."""
-        return Queries(
-            self.row[index],
-            self.person[index],
-            tuple(codes[index] for codes in self.scope),
-            self.at[index],
-            self.collected[index],
-        )
-
-    def when(self, at: np.ndarray) -> Queries:
-        """Return the same questions about other instants."""
-        return dataclasses.replace(self, at=at)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class States:
-    """The answers, one per query.
-
-    Attributes:
-        code: uint8: `GRANTED`, or the reason why not.
-        statement: int64: the denial, or the act that came nearest, -1: none. Where
-            granted: the best of all grants, whatever data it covers.
-        covering: int64: the best grant whose data window holds the collection
-            time, -1: none. best: uint8: its rank, 0 self, 1 guardian, 2 others.
-        is_retroactive: some covering grant names `data_from`.
-        noticed_at: int64: the first covering notice, `FAR`: none.
-    """
-
-    code: np.ndarray
-    statement: np.ndarray
-    covering: np.ndarray
-    rank: np.ndarray
-    is_retroactive: np.ndarray
-    noticed_at: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -230,7 +168,7 @@ class Evaluator:
         noted = is_live & is_grant & (note != 0)
         notes = np.full(size, FAR, np.int64)
         if noted.any():
-            encoded = (note[noted].astype(np.int64) << _SHIFT) | act[noted]
+            encoded = (note[noted].astype(np.int64) << SHIFT) | act[noted]
             notes = ragged.min_by(pair[noted], encoded, size)
         noticed_at = self._notices(queries, query, act, kind, is_linked[pair])
         current = np.where(last >= 0, act[last], -1)
@@ -341,7 +279,7 @@ class Evaluator:
         is_ended = kind == END
         ended = np.where(is_over, _EXPIRED, code).astype(np.int64)
         encoded = np.where(
-            is_over | is_ended, (ended << _SHIFT) | np.maximum(current, 0), FAR
+            is_over | is_ended, (ended << SHIFT) | np.maximum(current, 0), FAR
         )
         notes = np.minimum(notes, encoded)
         is_granted &= ~is_over & ~is_linked
@@ -363,16 +301,16 @@ class Evaluator:
             is_denied &= ~((code == _OPT_OUT) & (effective < lifted_at[query]))
         denial = ragged.min_by(
             query,
-            np.where(is_denied, (code.astype(np.int64) << _SHIFT) | current, FAR),
+            np.where(is_denied, (code.astype(np.int64) << SHIFT) | current, FAR),
             size,
         )
         note = ragged.min_by(query, notes, size)
         rank = self.class_rank[classes].astype(np.int64) if len(classes) else classes
-        ranked = (rank << _SHIFT) | np.maximum(current, 0)
+        ranked = (rank << SHIFT) | np.maximum(current, 0)
         any_grant = ragged.min_by(query, np.where(is_granted, ranked, FAR), size)
         covers, names_start = self._windows(queries, query, current, is_granted)
         covering = ragged.min_by(query, np.where(covers, ranked, FAR), size)
-        return _answers(
+        return answers(
             denial,
             any_grant,
             note,
@@ -454,31 +392,3 @@ class Evaluator:
         everyone, times = everyone[inside], times[inside]
         order = np.argsort(everyone, kind="stable")
         return everyone[order], times[order]
-
-
-def _answers(
-    denial: np.ndarray,
-    any_grant: np.ndarray,
-    note: np.ndarray,
-    covering: np.ndarray,
-    is_retroactive: np.ndarray,
-    noticed_at: np.ndarray,
-) -> States:
-    is_denied = denial != FAR
-    is_granted = ~is_denied & (any_grant != FAR)
-    is_noted = ~is_denied & ~is_granted & (note != FAR)
-    code = np.full(len(denial), _NO_CONSENT, np.uint8)
-    code[is_noted] = note[is_noted] >> _SHIFT
-    code[is_denied] = denial[is_denied] >> _SHIFT
-    code[is_granted] = GRANTED
-    chosen = np.where(is_denied, denial, np.where(is_granted, any_grant, note))
-    statement = np.where(chosen != FAR, chosen & _MASK, -1)
-    is_covered = is_granted & (covering != FAR)
-    return States(
-        code=code,
-        statement=statement,
-        covering=np.where(is_covered, covering & _MASK, -1),
-        rank=np.where(is_covered, covering >> _SHIFT, 0).astype(np.uint8),
-        is_retroactive=is_retroactive & is_covered,
-        noticed_at=noticed_at,
-    )

@@ -14,8 +14,8 @@ import numpy as np
 
 from consentfilter.decide import ragged
 from consentfilter.decide.index import PIECE, MemberIndex, Table
+from consentfilter.decide.queries import GRANTED, Queries, States
 from consentfilter.decide.ragged import FAR
-from consentfilter.decide.state import GRANTED, Queries, States
 from consentfilter.decide.targets import (
     BY_BASIS,
     BY_CONSENT,

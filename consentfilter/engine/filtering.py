@@ -172,6 +172,7 @@ def filter_dataset(
     run = compile_run(
         deciders, release_key=release_key, id_key=id_key, emits=not dry_run
     )
+    deciders = deciders.without_statements()
     work = Work(
         parts,
         deciders,

@@ -49,6 +49,18 @@ class Deciders:
         """The instant of the decision and the knowledge cut."""
         return self.consent.as_of
 
+    def without_statements(self) -> Deciders:
+        """Return the same without the statements, which a compiled run has its own of.
+
+        What is left says what decided (`snapshot.meta`); the memory can be used.
+        """
+        snapshot = self.consent.snapshot
+        empty = dataclasses.replace(
+            snapshot, statements=snapshot.statements.schema.empty_table()
+        )
+        consent = dataclasses.replace(self.consent, snapshot=empty)
+        return dataclasses.replace(self, consent=consent)
+
 
 def load_deciders(
     consent: ConsentLike,

@@ -1,0 +1,407 @@
+"""Turning a snapshot, with its links and subjects, into numpy columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consentfilter.decide import ragged
+from consentfilter.decide.lookup import KeyTable
+from consentfilter.decide.ragged import FAR
+from consentfilter.decide.statements import (
+    SCOPE_KINDS,
+    SCOPES,
+    Ranges,
+    StatementClass,
+    Statements,
+)
+from consentfilter.errors import RunRefused
+
+if TYPE_CHECKING:
+    from consentfilter.consent.load import Consent
+
+#: Text columns of more bytes need 64-bit offsets.
+_LARGE_BYTES: Final = (1 << 31) - (1 << 20)
+_CLASS_COLUMNS: Final = (
+    "status",
+    "purpose",
+    "category",
+    "expression",
+    "actor_type",
+    "actor_verified",
+    "terms_version",
+    "recipients",
+)
+
+
+def gather_statements(consent: Consent) -> Statements:
+    """Turn a snapshot, with its links and subjects, into numpy columns.
+
+    Raises:
+        RunRefused: RUN_SNAPSHOT_INVALID when the statements of one group are not
+            next to each other.
+    """
+    # One column at a time is put together: the whole table would be a second copy.
+    table = consent.snapshot.statements
+    size = table.num_rows
+    key_column = _column(table, "subject_key")
+    run, keys = _people_runs(key_column, size)
+    people = _everybody(keys, consent)
+    sides = _sides(people, consent.subjects)
+    scope_codes, scope_keys = _scope_codes(table)
+    group_of = _groups(run, _codes(table, "source_id")[0], scope_codes, size)
+    first = ragged.run_starts(group_of)
+    group_start = np.append(first, size).astype(np.int64)
+    group_person = run[first]
+    group_scope = tuple(codes[first] for codes in scope_codes)
+    _refuse_scattered(group_person, _codes(table, "source_id")[0][first], group_scope)
+    kind = _scope_kind(run, scope_codes)
+    classes, class_of = _classes(table, kind)
+    numbers = np.arange(len(first), dtype=np.int32)
+    named = group_person >= 0
+    own = Ranges.of(group_person[named], numbers[named], len(people))
+    component = _components(people, consent)
+    linked = _linked_groups(component, group_person, numbers)
+    data_from = _instants(table, "data_from", np.iinfo(np.int64).min)
+    data_until = _instants(table, "data_until", FAR)
+    has_window = np.zeros(len(people), bool)
+    for window, neutral in ((data_from, np.iinfo(np.int64).min), (data_until, FAR)):
+        if window is not None:
+            stated = (window != neutral) & (run >= 0)
+            has_window[run[stated]] = True
+    has_scope = np.zeros(len(people), bool)
+    for codes in group_scope:
+        has_scope[group_person[named & (codes >= 0)]] = True
+    return Statements(
+        ids=_column(table, "statement_id"),
+        classes=classes,
+        class_of=class_of,
+        effective=_required_instants(table, "effective_at"),
+        valid_from=_instants(table, "valid_from", np.iinfo(np.int64).min),
+        valid_until=_instants(table, "valid_until", FAR),
+        data_from=data_from,
+        data_until=data_until,
+        group_of=group_of.astype(np.int32),
+        group_start=group_start,
+        group_person=group_person,
+        group_scope=group_scope,
+        people=people,
+        scope_keys=scope_keys,
+        own=own,
+        everyone=_for_everyone(group_person, group_scope, numbers, scope_keys),
+        component=component,
+        linked=linked,
+        has_scope=has_scope,
+        has_window=has_window,
+        birth=sides.birth,
+        lifecycle=sides.lifecycle,
+        lifecycle_states=sides.lifecycle_states,
+        jurisdiction=sides.jurisdiction,
+        jurisdictions=sides.jurisdictions,
+    )
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """Return a text column as one array: `string`, or `large_string` beyond 2 GB."""
+    column = table.column(name)
+    wanted = pa.large_string() if column.nbytes > _LARGE_BYTES else pa.string()
+    return _one_array(column if column.type == wanted else column.cast(wanted))
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, without a copy if it is one already."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return (
+        pa.concat_arrays(column.chunks)
+        if column.num_chunks
+        else (pa.array([], column.type))
+    )
+
+
+def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str | None]]:
+    """Return dictionary codes (null has a code of its own) and their values."""
+    column = table.column(name)
+    if not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(column, null_encoding="encode")
+    encoded = _one_array(column.unify_dictionaries())
+    values = encoded.dictionary.to_pylist()
+    indices = encoded.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices.cast(pa.int32()), len(values))
+        values = [*values, None]
+    return indices.to_numpy(zero_copy_only=False).astype(np.int32), values
+
+
+def _required_instants(table: pa.Table, name: str) -> np.ndarray:
+    column = table.column(name).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    return _one_array(column).to_numpy()
+
+
+def _instants(table: pa.Table, name: str, default: int) -> np.ndarray | None:
+    column = table.column(name)
+    if column.null_count == len(column):
+        return None
+    values = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    return _one_array(values.fill_null(default)).to_numpy()
+
+
+def _people_runs(keys: pa.Array, size: int) -> tuple[np.ndarray, pa.Array]:
+    """Number the runs of equal subject keys; null (last) is -1."""
+    stated = size - keys.null_count
+    if keys.slice(0, stated).null_count:
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID",
+            "statements without a subject stand among those with one; they were "
+            "wanted last: build the snapshot again",
+        )
+    run = np.full(size, -1, np.int32)
+    if not stated:
+        return run, pa.array([], pa.string())
+    named = keys.slice(0, stated)
+    changed = np.ones(stated, bool)
+    changed[1:] = pc.not_equal(named.slice(1), named.slice(0, stated - 1)).to_numpy(
+        zero_copy_only=False
+    )
+    run[:stated] = np.cumsum(changed) - 1
+    distinct = named.filter(pa.array(changed))
+    return run, distinct
+
+
+def _everybody(keys: pa.Array, consent: Consent) -> KeyTable:
+    """Number everyone in statements, links and the subjects file."""
+    ascending = pc.greater(keys.slice(1), keys.slice(0, max(0, len(keys) - 1)))
+    if not pc.all(ascending, min_count=0).as_py():
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID",
+            "the statements do not stand in the order of their subjects: build the "
+            "snapshot again",
+        )
+    further = []
+    if consent.subjects is not None:
+        further.append(_column(consent.subjects, "subject_key"))
+    if consent.links is not None:
+        further += [_column(consent.links, name) for name in ("key_a", "key_b")]
+    if further:
+        further = [part.cast(pa.string()) for part in further]
+        extra = pc.unique(pa.concat_arrays(further)).drop_null().cast(keys.type)
+        extra = extra.filter(pc.invert(pc.is_in(extra, value_set=keys)))
+        keys = pa.concat_arrays([keys, extra])
+    return KeyTable(keys)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Sides:
+    """What the subjects file says of each person; see `Statements`."""
+
+    birth: np.ndarray
+    lifecycle: np.ndarray
+    lifecycle_states: tuple[str, ...]
+    jurisdiction: np.ndarray
+    jurisdictions: tuple[str, ...]
+
+
+def _sides(people: KeyTable, subjects: pa.Table | None) -> _Sides:
+    size = len(people)
+    birth = np.full(size, FAR, np.int64)
+    lifecycle = np.zeros(size, np.uint8)
+    jurisdiction = np.full(size, -1, np.int32)
+    states: tuple[str, ...] = ("active",)
+    codes: tuple[str, ...] = ()
+    if subjects is not None and subjects.num_rows:
+        at = people.find(_column(subjects, "subject_key"))
+        days = subjects.column("birth_date").cast(pa.date32()).cast(pa.int32())
+        stated = days.is_valid().to_numpy()
+        birth[at[stated]] = days.drop_null().to_numpy()
+        state_codes, state_values = _codes(subjects, "lifecycle")
+        states = tuple(value or "active" for value in state_values)
+        lifecycle = np.full(size, len(states), np.uint8)
+        states = (*states, "active")
+        lifecycle[at] = state_codes
+        found, values = _codes(subjects, "jurisdiction")
+        codes = tuple(value or "" for value in values)
+        known = np.array([bool(value) for value in values], bool)
+        jurisdiction[at] = np.where(known[found], found, -1)
+    return _Sides(birth, lifecycle, states, jurisdiction, codes)
+
+
+def _scope_codes(
+    table: pa.Table,
+) -> tuple[tuple[np.ndarray, ...], tuple[KeyTable, ...]]:
+    codes: list[np.ndarray] = []
+    tables: list[KeyTable] = []
+    for name in SCOPES:
+        column = table.column(name)
+        if column.null_count == len(column):
+            codes.append(np.full(len(column), -1, np.int32))
+            tables.append(KeyTable(pa.array([], pa.string())))
+            continue
+        found, values = _codes(table, name)
+        position = np.full(len(values), -1, np.int32)
+        stated = [at for at, value in enumerate(values) if value is not None]
+        position[stated] = np.arange(len(stated), dtype=np.int32)
+        codes.append(position[found])
+        tables.append(KeyTable(pa.array([values[at] for at in stated], pa.string())))
+    return tuple(codes), tuple(tables)
+
+
+def _groups(
+    run: np.ndarray, source: np.ndarray, scopes: tuple[np.ndarray, ...], size: int
+) -> np.ndarray:
+    changed = np.zeros(size, bool)
+    for codes in (run, source, *scopes):
+        changed[1:] |= codes[1:] != codes[:-1]
+    return np.cumsum(changed)
+
+
+def _refuse_scattered(
+    person: np.ndarray, source: np.ndarray, scopes: tuple[np.ndarray, ...]
+) -> None:
+    """Refuse a snapshot in which one group stands in two places.
+
+    People stand together (checked before), so of people with fewer than three
+    groups none can be in two places.
+    """
+    named = person >= 0
+    many = ~named
+    if named.any():
+        many[named] = np.bincount(person[named])[person[named]] > 2
+    rows = np.stack([codes[many] for codes in (person, source, *scopes)], axis=1)
+    if len(np.unique(rows, axis=0)) != len(rows):
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID",
+            "the statements of one group (source, subject, scopes) do not stand "
+            "together: build the snapshot again",
+        )
+
+
+def _scope_kind(run: np.ndarray, scopes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return an index into `SCOPE_KINDS` per statement: whom it is about."""
+    account, context, asset = scopes
+    kind = np.where(context >= 0, 2, 3)
+    kind = np.where(asset >= 0, 1, kind)
+    return np.where(run >= 0, 0, kind).astype(np.int64) + 0 * account
+
+
+def _classes(
+    table: pa.Table, kind: np.ndarray
+) -> tuple[tuple[StatementClass, ...], np.ndarray]:
+    """Number the distinct combinations of what acceptance looks at."""
+    combined = kind
+    for name in _CLASS_COLUMNS:
+        codes, size = _class_codes(table, name)
+        combined = combined * size + codes
+        if size > 1 and len(combined) and combined.max() > 1 << 40:
+            combined = _number(combined)[1]
+    distinct, class_of = _number(combined)
+    first = np.zeros(len(distinct), np.int64)
+    first[class_of[::-1]] = np.arange(len(class_of), dtype=np.int64)[::-1]
+    rows = table.select(_CLASS_COLUMNS).take(pa.array(first)).to_pylist()
+    classes = [
+        StatementClass(
+            status=row["status"],
+            purpose=row["purpose"],
+            category=row["category"],
+            expression=row["expression"] or "unspecified",
+            actor_type=row["actor_type"],
+            is_verified=bool(row["actor_verified"]),
+            terms_version=row["terms_version"],
+            recipients=None if row["recipients"] is None else tuple(row["recipients"]),
+            scope_kind=SCOPE_KINDS[kind[at]],
+        )
+        for row, at in zip(rows, first, strict=True)
+    ]
+    return tuple(classes), class_of.astype(np.int32)
+
+
+def _class_codes(table: pa.Table, name: str) -> tuple[np.ndarray, int]:
+    """Return a code per statement for one column, and how many codes there are."""
+    if name == "recipients":
+        return _recipient_codes(table)
+    if name == "actor_verified":
+        column = _one_array(table.column(name).fill_null(False))
+        return column.to_numpy(zero_copy_only=False).astype(np.int64), 2
+    codes, values = _codes(table, name)
+    return codes, max(1, len(values))
+
+
+def _number(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Like `np.unique(..., return_inverse=True)`, without a sort where possible."""
+    if not len(codes):
+        return codes, codes
+    top = int(codes.max())
+    if top > 1 << 22:
+        return np.unique(codes, return_inverse=True)
+    present = np.zeros(top + 1, bool)
+    present[codes] = True
+    position = np.cumsum(present) - 1
+    return np.flatnonzero(present), position[codes]
+
+
+def _recipient_codes(table: pa.Table) -> tuple[np.ndarray, int]:
+    column = table.column("recipients")
+    if column.null_count == len(column):
+        return np.zeros(len(column), np.int32), 1
+    lists = _one_array(column).cast(pa.list_(pa.string()))
+    joined = pc.binary_join(lists, "\x1f")
+    encoded = pc.dictionary_encode(joined, null_encoding="encode")
+    return encoded.indices.to_numpy().astype(np.int32), len(encoded.dictionary)
+
+
+def _for_everyone(
+    person: np.ndarray,
+    scopes: tuple[np.ndarray, ...],
+    numbers: np.ndarray,
+    keys: tuple[KeyTable, ...],
+) -> tuple[Ranges, ...]:
+    """Find groups without a person by their narrowest scope value."""
+    account, context, asset = scopes
+    nobody = person < 0
+    by_asset = nobody & (asset >= 0)
+    by_context = nobody & (context >= 0) & ~by_asset
+    by_account = nobody & ~by_asset & ~by_context & (account >= 0)
+    chosen = ((by_account, account), (by_context, context), (by_asset, asset))
+    return tuple(
+        Ranges.of(codes[part], numbers[part], len(table))
+        for (part, codes), table in zip(chosen, keys, strict=True)
+    )
+
+
+def _components(people: KeyTable, consent: Consent) -> np.ndarray:
+    """Label the connected components of the identity links, -1 for the unlinked."""
+    component = np.full(len(people), -1, np.int64)
+    if consent.links is None or not consent.links.num_rows:
+        return component
+    a = people.find(_column(consent.links, "key_a"))
+    b = people.find(_column(consent.links, "key_b"))
+    both = (a >= 0) & (b >= 0)
+    a, b = a[both], b[both]
+    label = np.arange(len(people), dtype=np.int64)
+    while True:
+        least = np.minimum(label[a], label[b])
+        new = label.copy()
+        np.minimum.at(new, label[a], least)
+        np.minimum.at(new, label[b], least)
+        np.minimum.at(new, a, least)
+        np.minimum.at(new, b, least)
+        new = new[new]
+        if (new == label).all():
+            break
+        label = new
+    members = np.unique(np.concatenate([a, b]))
+    component[members] = np.unique(label[members], return_inverse=True)[1]
+    return component
+
+
+def _linked_groups(
+    component: np.ndarray, person: np.ndarray, numbers: np.ndarray
+) -> Ranges:
+    size = int(component.max()) + 1 if len(component) else 0
+    named = np.flatnonzero(person >= 0)
+    of = component[person[named]] if len(component) else np.zeros(0, np.int64)
+    inside = of >= 0
+    return Ranges.of(of[inside], numbers[named[inside]], size)
