@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from consentfilter import binding, reasons
 from consentfilter.dataset import Dataset
 from consentfilter.decide import kernel
+from consentfilter.decide.decisions import Decisions
 from consentfilter.decide.index import ConsentIndex
 from consentfilter.decide.redacted import redacted_lists
 from consentfilter.engine.footers import open_parquet, read_footers
@@ -25,7 +26,7 @@ from consentfilter.engine.storage import Part
 from consentfilter.lineage import people
 from consentfilter.lineage.opened import OpenedRelease
 from consentfilter.reasons import Decision
-from consentfilter.records import Bound
+from consentfilter.records import Bound, People, Segments
 
 #: The removal list: one row per admitted record that may no longer be used as it is.
 REMOVAL_SCHEMA: Final = pa.schema(
@@ -45,6 +46,7 @@ REMOVAL_SCHEMA: Final = pa.schema(
 
 #: How a redacted mention is named when it would be redacted again.
 _PSEUDONYM: Final = "^mention:@p_[0-9a-f]{16}$"
+_NOBODY: Final = reasons.CODE["SUBJECT_UNKNOWN"]
 _LEDGER: Final = ["record_id", "decision", "reason", "redacted", "row", "out_row"]
 
 
@@ -135,10 +137,10 @@ def removals(rows: StandingRows, index: ConsentIndex, dataset: Dataset) -> pa.Ta
     drops = decided.decision == Decision.DROP
     shows = _shows_more(redacted, rows, dataset)
     must_go = drops | ((decided.decision == Decision.REDACT) & shows)
-    at = pa.array(np.flatnonzero(must_go))
-    ledger = rows.ledger.take(at)
+    at = np.flatnonzero(must_go)
+    told = _nearest(rows, index, decided, at)
+    ledger, picked = rows.ledger.take(pa.array(at)), pa.array(at)
     names = np.array(["drop", "redact", "keep"], object)
-    told = [reasons.NAME[int(code)] for code in decided.reason[must_go]]
     return pa.table(
         [
             ledger["record_id"].cast(pa.string()),
@@ -146,13 +148,100 @@ def removals(rows: StandingRows, index: ConsentIndex, dataset: Dataset) -> pa.Ta
             ledger["out_row"],
             ledger["decision"].cast(pa.string()),
             ledger["reason"].cast(pa.string()),
-            pa.array(names[decided.decision[must_go]], pa.string()),
-            pa.array(told, pa.string()),
-            redacted.take(at).cast(pa.list_(pa.string())),
-            decided.subject_key.take(at).cast(pa.string()),
-            decided.denial_id.take(at).cast(pa.string()),
+            pa.array(names[decided.decision[at]], pa.string()),
+            pa.array([reasons.NAME[int(code)] for code in told.reason], pa.string()),
+            redacted.take(picked).cast(pa.list_(pa.string())),
+            told.subject_key.cast(pa.string()),
+            told.denial_id.cast(pa.string()),
         ],
         schema=REMOVAL_SCHEMA,
+    )
+
+
+class _Told(NamedTuple):
+    """What the removal list says of each row: why, by whom, by which denial."""
+
+    reason: npt.NDArray[np.uint8]
+    subject_key: pa.Array
+    denial_id: pa.Array
+
+
+def _nearest(
+    rows: StandingRows,
+    index: ConsentIndex,
+    decided: Decisions,
+    at: npt.NDArray[np.intp],
+) -> _Told:
+    """Return why rows must go, told from what they still show.
+
+    A masked segment has no people any more, and would be named as the reason
+    (SUBJECT_UNKNOWN) although it was taken long ago. It counts for what is retained,
+    not for why.
+    """
+    picked = pa.array(at)
+    told = _Told(
+        decided.reason[at],
+        decided.subject_key.take(picked),
+        decided.denial_id.take(picked),
+    )
+    is_nobody = told.reason == _NOBODY
+    is_masked = _masked_segments(rows)
+    if not is_nobody.any() or not is_masked.any():
+        return told
+    again = kernel.decide(_without(rows.bound, is_masked), index)
+    is_better = is_nobody & (again.decision[at] != Decision.KEEP)
+    better = pa.array(is_better)
+    return _Told(
+        np.where(is_better, again.reason[at], told.reason),
+        pc.if_else(better, again.subject_key.take(picked), told.subject_key),
+        pc.if_else(better, again.denial_id.take(picked), told.denial_id),
+    )
+
+
+def _masked_segments(rows: StandingRows) -> npt.NDArray[np.bool_]:
+    """Tell for each segment whether the ledger says that it was redacted."""
+    segments = rows.bound.segments
+    ordinals = pl.Series(segments.ordinal).cast(pl.String)
+    frame = pl.DataFrame(
+        {
+            "row": pl.Series(segments.row).cast(pl.UInt32),
+            "id": pl.Series(segments.segment_id, dtype=pl.String),
+            "ordinal": ordinals,
+        }
+    ).with_row_index("at")
+    named = frame.with_columns(name=pl.coalesce("id", pl.lit("#") + pl.col("ordinal")))
+    taken = pl.DataFrame(
+        {"name": pl.Series(rows.ledger["redacted"], dtype=pl.List(pl.String))}
+    )
+    taken = taken.with_row_index("row").explode("name").drop_nulls()
+    found = named.join(taken, on=["row", "name"], how="semi")["at"].to_numpy()
+    is_masked = np.zeros(len(segments), np.bool_)
+    is_masked[found] = True
+    return is_masked
+
+
+def _without(bound: Bound, is_masked: npt.NDArray[np.bool_]) -> Bound:
+    """Return bound records without some of their segments and who is in them."""
+    keep = ~is_masked
+    segments, named = bound.segments, bound.people
+    moved = np.append(np.cumsum(keep) - 1, -1)  # -1: of the record, stays so
+    stays = np.append(keep, True)[named.segment]
+    kept, staying = pa.array(keep), pa.array(stays)
+    return dataclasses.replace(
+        bound,
+        segments=Segments(
+            row=segments.row[keep],
+            ordinal=segments.ordinal[keep],
+            segment_id=segments.segment_id.filter(kept),
+            category=segments.category.filter(kept),
+        ),
+        people=People(
+            row=named.row[stays],
+            segment=moved[named.segment[stays]].astype(np.int32),
+            key=named.key.filter(staying),
+            role=named.role[stays],
+            relation=named.relation.filter(staying),
+        ),
     )
 
 
