@@ -31,6 +31,7 @@ from consentfilter.errors import InputError, RunRefused, StorageError
 ROW_GROUP_ROWS: Final = 262_144
 _AGAIN: Final = "build it again with `consentfilter snapshot build`"
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
+_NULL_ROWS: Final = 1 << 16
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
 _SORTED_BY: Final = ("subject_key", "source_id", *_SCOPES)
@@ -105,7 +106,7 @@ def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
         if missing:
             raise _invalid(name, f"columns are missing: {', '.join(missing)}")
         try:
-            table = file.read(columns=SNAPSHOT.names)
+            table = _read(file)
         except (pa.ArrowException, OSError) as error:
             raise _invalid(name, f"it cannot be read to the end ({error})") from error
     statements = _in_schema(name, table)
@@ -120,6 +121,48 @@ def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
     if problem is not None:
         raise problem
     return ConsentSnapshot(statements, meta)
+
+
+def _read(file: pq.ParquetFile) -> pa.Table:
+    """Read the columns of a snapshot; one without values takes next to no memory.
+
+    That a column has no values is taken from the file's statistics. The snapshot id
+    is computed from what was read, so a file whose statistics lie is refused.
+    """
+    empty = _empty_columns(file.metadata)
+    names = [name for name in SNAPSHOT.names if name not in empty]
+    table = file.read(columns=names)
+    nulls = {field.type: _nulls(len(table), field.type) for field in SNAPSHOT}
+    columns = [
+        nulls[field.type] if field.name in empty else table.column(field.name)
+        for field in SNAPSHOT
+    ]
+    return pa.table(columns, names=SNAPSHOT.names)
+
+
+def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
+    """Return the nullable columns that hold nothing but null, by their statistics."""
+    empty = {field.name for field in SNAPSHOT if field.nullable}
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for at in range(rows.num_columns):
+            column = rows.column(at)
+            stated = column.statistics
+            if not (
+                stated is not None
+                and stated.has_null_count
+                and stated.null_count == rows.num_rows == column.num_values
+            ):
+                empty.discard(column.path_in_schema.partition(".")[0])
+    # Of a list without values the statistics do not tell null from empty.
+    return empty - {"recipients"}
+
+
+def _nulls(size: int, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return so many nulls, all of whose chunks are one."""
+    chunk = pa.nulls(min(size, _NULL_ROWS), kind)
+    chunks = [chunk] * (size // _NULL_ROWS)
+    return pa.chunked_array([*chunks, chunk[: size % _NULL_ROWS]], kind)
 
 
 def check_statements(statements: pa.Table, name: str = "snapshot") -> None:
