@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from consentfilter.cli import output
 from consentfilter.cli.app import app
+from consentfilter.cli.arguments import spelled_out
 from consentfilter.errors import ConsentFilterError, InputError, StorageError
 
 
@@ -22,6 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     context's `obj` as a tuple of strings (options of a Beam runner).
     """
     ours, passed_on = _split(arguments)
+    ours = spelled_out(ours)
     as_json = "--json" in ours
     try:
         status = typer.main.get_command(app).main(
