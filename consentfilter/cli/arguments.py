@@ -14,7 +14,7 @@ SEVERAL: Final = ("--consent", "--records")
 #: Options without a value.
 FLAGS: Final = frozenset(
     {"--dry-run", "--help", "--json", "--open", "--quiet", "--replay", "--resume"}
-    | {"--unsigned", "--version"}
+    | {"--compact", "--unsigned", "--version"}
 )
 
 
