@@ -11,10 +11,10 @@ Needs the extra `consentfilter[beam]`.
 from __future__ import annotations
 
 from consentfilter.engine.beam.coder import RecordBatchCoder
-from consentfilter.engine.cluster.outcome import LEDGER_SCHEMA, REASON_COLUMN
 from consentfilter.engine.beam.parquet import FilterParquet
 from consentfilter.engine.beam.pointer import ReadPointer, SnapshotPointer
 from consentfilter.engine.beam.transform import ConsentFilter, Decided
+from consentfilter.engine.cluster.outcome import LEDGER_SCHEMA, REASON_COLUMN
 
 __all__ = [
     "LEDGER_SCHEMA",

@@ -19,6 +19,7 @@ from typing import Final
 import pyarrow as pa
 
 from consentfilter.engine import inputs
+from consentfilter.engine.batch import Run
 from consentfilter.engine.cluster.committed import DonePart
 from consentfilter.engine.cluster.files import (
     below,
@@ -28,7 +29,7 @@ from consentfilter.engine.cluster.files import (
     write_file,
 )
 from consentfilter.engine.footers import Footer
-from consentfilter.engine.shard import Run, Sinks, check_rows, process_part
+from consentfilter.engine.shard import Sinks, check_rows, process_part
 from consentfilter.engine.sink import HashingSink, open_sink
 from consentfilter.engine.storage import Location
 from consentfilter.errors import StorageError

@@ -24,7 +24,12 @@ from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
 from consentfilter.engine.cluster.files import below, read_checked, write_file
 from consentfilter.engine.footers import Footer, open_parquet
-from consentfilter.engine.shard import hive_columns, schema_with_hive, units
+from consentfilter.engine.reader import (
+    hive_columns,
+    read_pieces,
+    schema_with_hive,
+    units,
+)
 from consentfilter.engine.storage import Location
 from consentfilter.layout.resolve import lay_out
 
@@ -136,8 +141,12 @@ def read_keys(footer: Footer, dataset: Dataset, id_key: bytes | None) -> pa.Arra
         bare = dataset.model_copy(update={"segments": segments})
     found = [pa.array([], pa.string())]
     with open_parquet(footer.part) as opened:
-        for unit in units(footer):
-            table = opened.read_row_group(unit.group, names)[: unit.rows]
+        tables = (
+            table
+            for unit in units(footer)
+            for table in read_pieces(opened, unit, names)
+        )
+        for table in tables:
             for name, value in constants.items():
                 constant = pa.repeat(pa.scalar(value, pa.string()), table.num_rows)
                 table = table.append_column(name, constant)
@@ -196,6 +205,7 @@ def consent_of(
         people: their side data.
     """
     statements = pa.concat_tables([*own, common.snapshot.statements])
+    statements = statements.unify_dictionaries().combine_chunks()
     snapshot = dataclasses.replace(common.snapshot, statements=statements)
     subjects = common.subjects
     if subjects is not None:

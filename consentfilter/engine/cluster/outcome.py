@@ -16,8 +16,8 @@ import pyarrow as pa
 from consentfilter.decide import redact
 from consentfilter.decide.decisions import Decisions
 from consentfilter.engine import ledger
+from consentfilter.engine.batch import decide_batch
 from consentfilter.engine.cluster.shared import Held
-from consentfilter.engine.shard import decide_batch
 from consentfilter.errors import InputError
 from consentfilter.lineage import ledger as ledger_rows
 from consentfilter.reasons import Decision

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consentfilter.consent.model import SnapshotMeta
-from consentfilter.engine.shard import Run
+from consentfilter.engine.batch import Run
 
 
 class Held:
