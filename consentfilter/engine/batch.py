@@ -60,6 +60,9 @@ class BatchResult:
         people: who is named in which row, and who is in (`PEOPLE_SCHEMA`).
         rows, admitted_rows: how many.
         tally: counts.
+        group_ends: after how many admitted rows an output row group ends; more
+            than one where small row groups were read together, none where one is
+            not complete yet.
     """
 
     record_id: pa.Array
@@ -69,6 +72,7 @@ class BatchResult:
     rows: int
     admitted_rows: int
     tally: Tally
+    group_ends: tuple[int, ...]
 
 
 def decide_batch(table: pa.Table, run: Run) -> tuple[Bound, Decisions]:
@@ -102,6 +106,7 @@ def batch_result(
     *,
     part: str,
     first_row: int,
+    group_ends: tuple[int, ...] = (),
 ) -> BatchResult:
     """Return what became of a batch: its ledger, digests and counts."""
     digests = None if admitted is None else row_hashes.row_digests(admitted)
@@ -120,6 +125,7 @@ def batch_result(
         rows=bound.num_rows,
         admitted_rows=int((decided.decision != Decision.DROP).sum()),
         tally=tally(decided, bound.category, run.categories),
+        group_ends=group_ends,
     )
 
 
@@ -141,3 +147,12 @@ def named_people(bound: Bound, decided: Decisions) -> pa.Table:
         [pa.array(rows), keys, pa.array(is_admitted[rows] & remains)],
         schema=PEOPLE_SCHEMA,
     )
+
+
+def moved_people(people: pa.Table, rows: int) -> pa.Table:
+    """Return people of a batch that stands behind so many rows of others."""
+    if not rows:
+        return people
+    at = PEOPLE_SCHEMA.get_field_index("row")
+    moved = pc.add(people.column(at), pa.scalar(rows, pa.int32()))
+    return people.set_column(at, PEOPLE_SCHEMA.field(at), moved)

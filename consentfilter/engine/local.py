@@ -1,9 +1,10 @@
 """The local engine: worker threads in one process that share the compiled index.
 
 pyarrow, numpy and polars release the interpreter's lock, so threads keep all cores
-busy and the index is in memory once. Units of a part are decided ahead of the one
-that is being written, and written in their order: what comes out does not depend on
-the number of workers.
+busy and the index is in memory once. Each worker takes a part and goes through it in
+pieces. When there are fewer parts than workers, units of a part are decided ahead of
+the one that is being written, and written in their order: what comes out does not
+depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -12,21 +13,20 @@ import collections
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from consentfilter.engine.batch import BatchResult, Run
 from consentfilter.engine.duplicates import IdHashes
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.progress import NoProgress, Progress
-from consentfilter.engine.reader import PIECE_BYTES, PartReader, Unit, units
+from consentfilter.engine.reader import CUT_BYTES, PartReader, Unit, units
 from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
 #: Rows in flight may take this much memory, unless told otherwise.
 DEFAULT_MEMORY_BYTES: Final = 768 << 20
-# A unit's tables, masks and encoded pages together, against its uncompressed size.
-_MEMORY_FACTOR: Final = 3
-_BYTES_PER_ROW: Final = 200
+# What decisions, ledger and evidence of a row take, about.
+_BYTES_PER_ROW: Final = 600
 
 #: A unit that is being decided, and its share of the memory.
 _Flight: TypeAlias = tuple["concurrent.futures.Future[list[BatchResult]]", int]
@@ -118,11 +118,11 @@ class _Engine:
         self._progress = progress or NoProgress()
         self._note_part = note
         self._stop = threading.Event()
-        self._ahead = 1
+        self._lock = threading.Lock()
+        self._active = 0
 
     def run(self, footers: Sequence[Footer]) -> list[ShardRecord]:
         drivers = max(1, min(self._workers, len(footers)))
-        self._ahead = -(-self._workers // drivers)
         with (
             concurrent.futures.ThreadPoolExecutor(self._workers) as deciders,
             concurrent.futures.ThreadPoolExecutor(drivers) as ledgers,
@@ -141,47 +141,39 @@ class _Engine:
 
     def _drive(self, footer: Footer) -> ShardRecord:
         """Decide and write one part."""
-        with contextlib.closing(PartReader(footer, self._run)) as reader:
-            writer = ShardWriter(reader, self._open_sinks(footer))
-            try:
-                record = self._write(reader, writer)
-            except BaseException:
-                writer.abort()
-                raise
+        with self._lock:
+            self._active += 1
+        try:
+            with contextlib.closing(PartReader(footer, self._run)) as reader:
+                writer = ShardWriter(reader, self._open_sinks(footer))
+                try:
+                    record = self._write(reader, writer)
+                except BaseException:
+                    writer.abort()
+                    raise
+        finally:
+            with self._lock:
+                self._active -= 1
         if self._note_part is not None:
             self._note_part(footer, record)
         self._progress.part_done()
         return record
 
     def _write(self, reader: PartReader, writer: ShardWriter) -> ShardRecord:
-        for result in self._in_order(reader):
-            entry = self._ledgers.submit(writer.write_ledger, result)
-            try:
-                writer.write_data(result)
-            finally:
-                entry.result()
-            self._progress.advance(result.rows)
-        return writer.close()
-
-    def _in_order(self, reader: PartReader) -> Iterator[BatchResult]:
-        """Yield a part's results in order, deciding some units ahead."""
         waiting = collections.deque(units(reader.footer))
         flying: collections.deque[_Flight] = collections.deque()
         try:
             while waiting or flying:
                 self._submit(reader, waiting, flying)
-                if not flying:
-                    yield from self._pieces(reader, waiting.popleft())
-                    continue
-                task, share = flying.popleft()
-                try:
-                    yield from task.result()
-                finally:
-                    self._budget.leave(share)
+                if flying:
+                    self._write_decided(writer, flying)
+                else:
+                    self._write_here(reader, writer, waiting.popleft())
         finally:
             for task, share in flying:
                 task.cancel()
                 self._budget.leave(share)
+        return writer.close()
 
     def _submit(
         self,
@@ -189,28 +181,54 @@ class _Engine:
         waiting: collections.deque[Unit],
         flying: collections.deque[_Flight],
     ) -> None:
-        """Start as many units as the look-ahead and the memory allow."""
-        while waiting and len(flying) < self._ahead and not waiting[0].piece_rows:
-            share = _memory_share(waiting[0])
+        """Start units ahead, while there are fewer parts at work than workers."""
+        ahead = -(-self._workers // max(1, self._active))
+        while waiting and ahead > 1 and len(flying) < ahead:
+            share = _share_if_ahead(waiting[0])
             if not self._budget.enter(share, wait=not flying):
                 return
             unit = waiting.popleft()
             flying.append((self._deciders.submit(self._decide, reader, unit), share))
 
-    def _pieces(self, reader: PartReader, unit: Unit) -> Iterator[BatchResult]:
-        """Yield the pieces of a large row group as they are decided."""
-        self._budget.enter(_memory_share(unit), wait=True)
+    def _write_decided(
+        self, writer: ShardWriter, flying: collections.deque[_Flight]
+    ) -> None:
+        """Write the first unit that was decided ahead, ledger and data side by side."""
+        task, share = flying.popleft()
+        try:
+            results = task.result()
+
+            def write_ledger() -> None:
+                for result in results:
+                    writer.write_ledger(result)
+
+            entry = self._ledgers.submit(write_ledger)
+            try:
+                for result in results:
+                    writer.write_data(result)
+            finally:
+                entry.result()
+            self._progress.advance(sum(result.rows for result in results))
+        finally:
+            self._budget.leave(share)
+
+    def _write_here(self, reader: PartReader, writer: ShardWriter, unit: Unit) -> None:
+        """Decide and write a unit on this thread, piece by piece."""
+        share = _share_if_here(unit)
+        self._budget.enter(share, wait=True)
         try:
             for result in reader.decide(unit):
                 self._note(result)
-                yield result
+                writer.write(result)
+                self._progress.advance(result.rows)
         finally:
-            self._budget.leave(_memory_share(unit))
+            self._budget.leave(share)
 
     def _decide(self, reader: PartReader, unit: Unit) -> list[BatchResult]:
-        results = list(reader.decide(unit))
-        for result in results:
+        results = []
+        for result in reader.decide(unit):
             self._note(result)
+            results.append(result)
         return results
 
     def _note(self, result: BatchResult) -> None:
@@ -220,6 +238,12 @@ class _Engine:
             self._ids.add(result.record_id)
 
 
-def _memory_share(unit: Unit) -> int:
-    size = min(unit.size_bytes, PIECE_BYTES) if unit.piece_rows else unit.size_bytes
-    return size * _MEMORY_FACTOR + unit.rows * _BYTES_PER_ROW
+def _share_if_here(unit: Unit) -> int:
+    """Estimate the memory of a unit whose pieces are written as they are decided."""
+    open_group = min(unit.size_bytes, CUT_BYTES if unit.cut_rows else unit.size_bytes)
+    return open_group * 2 + min(unit.rows, unit.piece_rows) * _BYTES_PER_ROW
+
+
+def _share_if_ahead(unit: Unit) -> int:
+    """Estimate the memory of a unit whose results wait for their turn."""
+    return unit.size_bytes * 2 + unit.rows * _BYTES_PER_ROW

@@ -12,7 +12,12 @@ from consentfilter.dataset import Dataset
 from consentfilter.engine import duplicates
 from consentfilter.engine.duplicates import IdHashes, Occurrence
 from consentfilter.engine.footers import Footer, open_parquet
-from consentfilter.engine.reader import hive_columns, schema_with_hive, units
+from consentfilter.engine.reader import (
+    hive_columns,
+    read_columns,
+    schema_with_hive,
+    units,
+)
 from consentfilter.errors import InputError
 from consentfilter.layout.columns import non_blank_text
 from consentfilter.layout.resolve import lay_out
@@ -32,7 +37,7 @@ def read_ids(footer: Footer, dataset: Dataset) -> Iterator[tuple[int, pa.Array]]
                 constant = pa.scalar(constants[column], pa.string())
                 table = pa.table({column: pa.repeat(constant, unit.rows)})
             else:
-                table = opened.read_row_group(unit.group, [column])[: unit.rows]
+                table = read_columns(opened, unit, [column])
             yield unit.first_row, non_blank_text(table, value)
 
 

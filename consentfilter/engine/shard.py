@@ -9,13 +9,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentfilter.engine import ledger
-from consentfilter.engine.batch import BatchResult, Run, decide_batch
+from consentfilter.engine.batch import (
+    BatchResult,
+    Run,
+    decide_batch,
+    moved_people,
+)
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.reader import (
     PartReader,
@@ -78,6 +83,9 @@ class Sinks:
     evidence: PartEvidence | None = None
 
 
+#: A ledger's row groups have this many rows, or up to twice as many.
+LEDGER_GROUP_ROWS: Final = 1 << 17
+
 #: Opens the sinks of a part.
 OpenSinks: TypeAlias = Callable[[Footer], Sinks]
 
@@ -97,30 +105,62 @@ class ShardWriter:
             self._ledger = ledger.ledger_writer(sinks.ledger)
         self._rows = self._admitted_rows = 0
         self._tally = Tally()
+        self._open_group: list[pa.Table] = []
+        self._ledger_rows: list[BatchResult] = []
 
     def write(self, result: BatchResult) -> None:
-        """Write one result: a row group each."""
+        """Write one result."""
         self.write_data(result)
         self.write_ledger(result)
 
     def write_data(self, result: BatchResult) -> None:
-        """Write a result's admitted rows as one row group, even when there is none."""
-        if self._data is not None and result.admitted is not None:
-            self._data.write_table(result.admitted, max(1, result.admitted_rows))
+        """Write a result's admitted rows; each row group when it is complete."""
+        if self._data is None or result.admitted is None:
+            return
+        start = 0
+        for end in result.group_ends:
+            self._open_group.append(result.admitted[start:end])
+            self._write_group(self._data)
+            start = end
+        if start < result.admitted_rows:
+            self._open_group.append(result.admitted[start:])
+
+    def _write_group(self, data: pq.ParquetWriter) -> None:
+        """Write the open row group, even when it is empty."""
+        group = self._open_group
+        table = group[0]
+        if len(group) > 1:
+            table = pa.concat_tables(group).unify_dictionaries()
+        data.write_table(table, max(1, table.num_rows))
+        self._open_group = []
 
     def write_ledger(self, result: BatchResult) -> None:
-        """Write a result's ledger as one row group, and count it."""
-        numbered = ledger.numbered_from(result.ledger, self._admitted_rows)
-        if self._ledger is not None:
-            self._ledger.write_table(numbered, max(1, result.rows))
-        if self._sinks.evidence is not None:
-            self._sinks.evidence.add(numbered, result.people)
-        self._rows += result.rows
-        self._admitted_rows += result.admitted_rows
+        """Take a result's ledger and evidence, and count it."""
+        self._ledger_rows.append(result)
         self._tally += result.tally
+        if sum(each.rows for each in self._ledger_rows) >= LEDGER_GROUP_ROWS:
+            self._write_ledger_group()
+
+    def _write_ledger_group(self) -> None:
+        """Write what is waiting as one row group of the ledger."""
+        tables, people, first = [], [], 0
+        for result in self._ledger_rows:
+            tables.append(ledger.numbered_from(result.ledger, self._admitted_rows))
+            people.append(moved_people(result.people, first))
+            first += result.rows
+            self._admitted_rows += result.admitted_rows
+        self._ledger_rows = []
+        self._rows += first
+        table = pa.concat_tables(tables).unify_dictionaries()
+        if self._ledger is not None:
+            self._ledger.write_table(table, max(1, table.num_rows))
+        if self._sinks.evidence is not None:
+            self._sinks.evidence.add(table, pa.concat_tables(people))
 
     def close(self) -> ShardRecord:
         """Finish all files and return what happened."""
+        if self._ledger_rows:
+            self._write_ledger_group()
         data, ledger_sink = self._sinks.data, self._sinks.ledger
         for writer, sink in ((self._data, data), (self._ledger, ledger_sink)):
             if writer is not None and sink is not None:

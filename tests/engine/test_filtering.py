@@ -243,6 +243,7 @@ def test_large_row_groups_are_cut_and_the_ledger_stays_whole(
     from consentfilter.engine import reader
 
     monkeypatch.setattr(reader, "LARGE_GROUP_BYTES", 1000)
+    monkeypatch.setattr(reader, "CUT_BYTES", 1500)
     monkeypatch.setattr(reader, "PIECE_BYTES", 500)
     part = _write(tmp_path / "dump.parquet", made.records(200))
     _filter(part, tmp_path / "release")
@@ -288,6 +289,6 @@ def test_a_broken_page_names_part_and_row_group(tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError) as caught:
         _filter(part, tmp_path / "release")
     assert str(caught.value).startswith(
-        f"{part}: row group 1 (rows 500 to 999) cannot be read: "
+        f"{part}: row group 0–1 (rows 0 to 999) cannot be read: "
     )
     assert [path.name for path in tmp_path.iterdir()] == ["dump.parquet"]
