@@ -17,6 +17,7 @@ import polars_hash
 from consentfilter.consent import vocabulary as v
 from consentfilter.consent.doubts import BIT, CODES, bits
 from consentfilter.consent.events import SCOPES
+from consentfilter.consent.order import in_order
 from consentfilter.consent.voids import apply_voids
 
 #: Goes up when the same events would give other statements.
@@ -77,7 +78,7 @@ def derive(events: pl.DataFrame, *, is_compact: bool = False) -> Derived:
     kept = stood.filter(~is_aside & (pl.col("status") != v.VOIDED))
     num_voided = num_distinct - stood.height
     del distinct, stood
-    ordered = _superseded(in_order(_with_statement_ids(kept)))
+    ordered = _superseded(in_order(_with_statement_ids(kept), GROUP))
     if is_compact:
         ordered = without_covered_grants(ordered)
     return Derived(
@@ -164,8 +165,9 @@ def _with_statement_ids(kept: pl.DataFrame) -> pl.DataFrame:
     kept = kept.rename({"event_id": "statement_id"})
     in_conflict = (pl.col("doubts") & pl.lit(_CONFLICT, pl.UInt32)) != 0
     several = kept.filter(in_conflict)
+    spent = ["content", "doubts", "at", "voids_event_id"]
     if several.is_empty():
-        return kept
+        return kept.drop(spent)
     content = [name for name in several.columns if name != "at"]
     several = several.sort(content, nulls_last=True).with_columns(
         nth=pl.int_range(1, pl.len() + 1).over("statement_id")
@@ -183,47 +185,7 @@ def _with_statement_ids(kept: pl.DataFrame) -> pl.DataFrame:
             break
         mark += "#"
     several = several.with_columns(named.alias("statement_id")).drop("nth")
-    return pl.concat([kept.filter(~in_conflict), several])
-
-
-def in_order(statements: pl.DataFrame) -> pl.DataFrame:
-    """Sort by group and by order in it (1.2 step 7); number both.
-
-    At one instant a grant comes before an end, and a denial comes last.
-    """
-    group = [
-        name
-        for name in GROUP
-        if statements[name].null_count() < statements.height or name == GROUP[0]
-    ]
-    if statements["source_seq"].null_count() < statements.height:
-        is_complete = pl.col("source_seq").is_not_null().all().over(group)
-        statements = statements.with_columns(
-            source_seq=pl.when(is_complete).then("source_seq")
-        )
-    severity = (
-        pl.when(pl.col("status").is_in(list(v.DENIALS)))
-        .then(pl.lit(2, pl.UInt8))
-        .when(pl.col("status").is_in(list(v.ENDS)))
-        .then(pl.lit(1, pl.UInt8))
-        .otherwise(pl.lit(0, pl.UInt8))
-    )
-    ordered = statements.sort(
-        *group,
-        "effective_at",
-        "source_seq",
-        severity,
-        "recorded_at",
-        "statement_id",
-        nulls_last=True,
-    )
-    is_first = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in group
-    ) | (pl.int_range(pl.len()) == 0)
-    ordered = ordered.with_columns(group=is_first.cast(pl.UInt32).cum_sum())
-    row = pl.int_range(pl.len(), dtype=pl.Int64)
-    start = pl.when(is_first).then(row).forward_fill()
-    return ordered.with_columns(order_in_group=(row - start).cast(pl.Int32))
+    return pl.concat([kept.filter(~in_conflict), several]).drop(spent)
 
 
 def _superseded(ordered: pl.DataFrame) -> pl.DataFrame:
