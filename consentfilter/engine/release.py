@@ -77,8 +77,8 @@ class ReleaseBuilder:
     def evidence_directory(self) -> Iterator[str]:
         """Let the block write files into `private/evidence/`, and list them."""
         is_local = self._target.is_local
-        home = f"{self.root}/private" if is_local else self.make_scratch()
-        directory = f"{home}/evidence"
+        home = self.root if is_local else f"{self.make_scratch()}/finished"
+        directory = f"{home}/private/evidence"
         yield directory
         for name in sorted(os.listdir(directory)):
             path = f"{directory}/{name}"
