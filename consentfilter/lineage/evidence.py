@@ -5,7 +5,7 @@
             evidence.add(ledger, people)
     commitments = write_evidence([scratch / "part-0", ...], directory, key=key)
 
-Collecting holds one batch in memory, merging one bucket (about half a million
+Collecting holds one batch in memory, merging one bucket (about a hundred thousand
 entries) per worker and 64 bytes per page of 64 entries. The result depends on the
 set of entries alone: not on batches, parts, workers or their order.
 """

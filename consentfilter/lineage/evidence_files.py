@@ -55,8 +55,8 @@ SUBJECTS_SCHEMA: Final = pa.schema(
 )
 
 ROW_GROUP_ROWS: Final = 1 << 16
-#: A bucket has 2^13 pages: about half a million entries are sorted at a time.
-_BUCKET_PAGE_BITS: Final = 13
+#: A bucket has 2^11 pages: about a hundred thousand entries are sorted at a time.
+_BUCKET_PAGE_BITS: Final = 11
 
 
 class _Bucket(NamedTuple):

@@ -57,7 +57,7 @@ SUBJECT_SCHEMA: Final = pa.schema(
 )
 
 ROW_GROUP_ROWS: Final = 1 << 16
-_BUCKET_ROWS: Final = 1 << 19
+_BUCKET_ROWS: Final = 1 << 17
 
 _Numbers: TypeAlias = npt.NDArray[np.uint64]
 

@@ -1,4 +1,4 @@
-"""Runs on disk: batches of rows, each ordered by the first 16 bits of a number.
+"""Runs on disk: batches of rows, each ordered by the first 12 bits of a number.
 
 What is too large for memory is written as it comes, one batch a run, and read back
 bucket by bucket: the rows of all runs whose number starts with the same bits. Runs
@@ -19,8 +19,9 @@ import pyarrow as pa
 from consentfilter.errors import StorageError
 
 #: Runs are ordered by this many leading bits; a bucket is named by at most as many.
-BUCKET_BITS: Final = 16
+BUCKET_BITS: Final = 12
 HEAD: Final = "head"
+_EVERY_HEAD: Final = np.arange((1 << BUCKET_BITS) + 1, dtype=np.uint16)
 FILE: Final = "file"
 
 
@@ -45,7 +46,7 @@ class RunWriter:
         self._writer = pa.ipc.new_file(self._sink, self._schema)
 
     def add(self, batch: pa.RecordBatch, numbers: npt.NDArray[np.uint64]) -> None:
-        """Write one run: the rows of a batch in the order of `numbers >> 48`."""
+        """Write one run: the rows of a batch in the order of `numbers >> 52`."""
         if not batch.num_rows:
             return
         heads = (numbers >> np.uint64(64 - BUCKET_BITS)).astype(np.uint16)
@@ -79,45 +80,61 @@ class Runs:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        readers = sorted((_open(path) for path in paths), key=lambda found: found[0])
-        self.parts = [part for part, _ in readers]
-        self._batches: list[tuple[int, pa.RecordBatch]] = [
-            (file, reader.get_batch(at))
-            for file, (_, reader) in enumerate(readers)
-            for at in range(reader.num_record_batches)
-        ]
-        self.total = sum(batch.num_rows for _, batch in self._batches)
+        named = sorted((_part(path), path) for path in paths)
+        self.parts = [part for part, _ in named]
+        self._paths = [path for _, path in named]
+        self.total = 0
+        self._edges: list[list[npt.NDArray[np.int32]]] = []
+        for path in self._paths:
+            reader = _open(path)
+            edges = [
+                np.searchsorted(reader.get_batch(at)[HEAD].to_numpy(), _EVERY_HEAD)
+                for at in range(reader.num_record_batches)
+            ]
+            self.total += sum(int(each[-1]) for each in edges)
+            self._edges.append([each.astype(np.int32) for each in edges])
 
     def buckets(self, bits: int) -> Iterator[tuple[int, pa.Table]]:
         """Yield (bucket, its rows) for each of 2^bits buckets that holds any.
 
-        Requires 0 <= bits <= 16. The rows come in the order of the runs; `head` is
-        replaced by `file`, the position of the row's file in `parts`.
+        Requires 0 <= bits <= 12. The rows come in the order of the runs; `head` is
+        replaced by `file`, the position of the row's file in `parts`. A bucket's rows
+        lie in maps of their own, so that its memory goes when it does.
         """
-        edges = np.arange(1 << bits, dtype=np.uint32) << (BUCKET_BITS - bits)
-        bounds = [
-            [*np.searchsorted(batch[HEAD].to_numpy(), edges).tolist(), batch.num_rows]
-            for _, batch in self._batches
-        ]
         for bucket in range(1 << bits):
+            low, high = (at << (BUCKET_BITS - bits) for at in (bucket, bucket + 1))
             pieces = [
-                _piece(batch, at[bucket], at[bucket + 1], file)
-                for (file, batch), at in zip(self._batches, bounds, strict=True)
-                if at[bucket + 1] > at[bucket]
+                piece
+                for file in range(len(self._paths))
+                for piece in self._pieces(file, low, high)
             ]
             if pieces:
                 yield bucket, pa.Table.from_batches(pieces)
 
+    def _pieces(self, file: int, low: int, high: int) -> Iterator[pa.RecordBatch]:
+        wanted = [
+            (at, int(edges[low]), int(edges[high]))
+            for at, edges in enumerate(self._edges[file])
+            if edges[high] > edges[low]
+        ]
+        if wanted:
+            reader = _open(self._paths[file])
+            for at, start, end in wanted:
+                yield _piece(reader.get_batch(at), start, end, file)
 
-def _open(path: str) -> tuple[str, pa.RecordBatchFileReader]:
+
+def _part(path: str) -> str:
+    return str(_open(path).schema.metadata[b"part"].decode())
+
+
+def _open(path: str) -> pa.RecordBatchFileReader:
     try:
-        reader = pa.ipc.open_file(pa.memory_map(path))
+        return pa.ipc.open_file(pa.memory_map(path))
     except (OSError, pa.ArrowInvalid) as problem:
         raise StorageError(
             f"{path}: a scratch file of this run is missing or damaged "
             f"({problem}); start the run again"
         ) from problem
-    return reader.schema.metadata[b"part"].decode(), reader
 
 
 def _piece(batch: pa.RecordBatch, start: int, end: int, file: int) -> pa.RecordBatch:
