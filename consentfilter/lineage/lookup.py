@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from consentfilter.errors import EvidenceError
@@ -128,11 +127,8 @@ def ledger_of_record(release: OpenedRelease, record_id: str) -> list[dict[str, A
     files = [str(release.ledger(part)) for part in release.ledger_parts()]
     if not files:
         return []
-    ledger = pads.dataset(files, format="parquet")
-    rows: list[dict[str, Any]] = ledger.to_table(
-        filter=pc.field("record_id") == record_id
-    ).to_pylist()
-    return rows
+    ledger = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+    return ledger.filter(pl.col("record_id") == record_id).collect().to_dicts()
 
 
 def records_of_subject(release: OpenedRelease, subject_key: str) -> pa.Table:
