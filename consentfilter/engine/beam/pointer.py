@@ -20,12 +20,7 @@ from typing import Any, Final
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
-from apache_beam.transforms.trigger import (
-    AccumulationMode,
-    AfterProcessingTime,
-    Repeatedly,
-)
-from apache_beam.transforms.window import GlobalWindows
+from apache_beam.transforms.window import FixedWindows
 
 from consentfilter.consent.freshness import check_freshness
 from consentfilter.dataset import Dataset
@@ -175,7 +170,12 @@ class Pointed:
 class ReadPointer(beam.PTransform):
     """Reads a pointer file again and again, as a side input for `ConsentFilter`.
 
-    Gives `(instant of reading, pointer)`; nothing while the file is not there.
+    Gives `(instant of reading, pointer)`, one in each window of `every_s` seconds,
+    and nothing while the file is not there. A record is decided by the reading of the
+    window in which it falls by its own timestamp, so that a new snapshot takes effect
+    at one instant for all workers; a record whose window has no reading is dropped.
+    (One global window that fires again and again would be simpler; not all runners
+    have it for side inputs.)
     """
 
     def __init__(
@@ -192,18 +192,13 @@ class ReadPointer(beam.PTransform):
         self._place, self._every_s, self._until = place, every_s, until
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Return the readings, in one global window that fires at each of them."""
+        """Return the readings, one in each window of `every_s`."""
         ends = {} if self._until is None else {"stop_timestamp": self._until}
         return (
             begin
             | "Tick" >> PeriodicImpulse(fire_interval=self._every_s, **ends)
             | "Read the pointer" >> beam.FlatMap(_read_pointer, self._place)
-            | "Keep the newest"
-            >> beam.WindowInto(
-                GlobalWindows(),
-                trigger=Repeatedly(AfterProcessingTime(0)),
-                accumulation_mode=AccumulationMode.DISCARDING,
-            )
+            | "One reading a window" >> beam.WindowInto(FixedWindows(self._every_s))
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints import typehints
 
 from consentfilter.dataset import Dataset, load_dataset_binding
@@ -33,6 +34,7 @@ from consentfilter.engine.prepare import (
     load_deciders,
 )
 from consentfilter.engine.storage import locate
+from consentfilter.errors import InputError
 from consentfilter.policy import Policy, load_policy
 
 #: Rows gathered before they are decided together.
@@ -72,8 +74,8 @@ class ConsentFilter(beam.PTransform):
         decided.ledger | "Say why" >> WriteLedger()
 
     In streaming, leave `consent` out and give the readings of a pointer
-    (`ReadPointer`): a new snapshot takes effect with its first reading, and while
-    there is none everything is dropped.
+    (`ReadPointer`), over elements in windows of time: a new snapshot takes effect with
+    its first reading, and while there is none everything is dropped.
     """
 
     def __init__(
@@ -146,6 +148,8 @@ class ConsentFilter(beam.PTransform):
     def expand(self, elements: beam.PCollection) -> Decided:
         """Decide; every record is in exactly one of kept, dropped and errors."""
         refuse_pipeline(elements.pipeline)
+        if self._pointer is not None:
+            _refuse_global_window(elements)
         kind = elements.element_type
         if kind == pa.RecordBatch:
             deciding: Any = DecideBatches(self._deciding, catches=self._catches)
@@ -173,6 +177,16 @@ class ConsentFilter(beam.PTransform):
 
     def _side_inputs(self) -> Sequence[Any]:
         return () if self._pointer is None else (beam.pvalue.AsIter(self._pointer),)
+
+
+def _refuse_global_window(elements: beam.PCollection) -> None:
+    """Refuse elements for which no reading of the pointer would ever be ready."""
+    if isinstance(elements.windowing.windowfn, GlobalWindows):
+        raise InputError(
+            "ConsentFilter: with a pointer the elements need windows of time, found "
+            "the global window, which ends when the pipeline does; put "
+            "beam.WindowInto(FixedWindows(60)) before it."
+        )
 
 
 def _policy(policy: Policy | AnyPath) -> Policy:
