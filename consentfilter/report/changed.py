@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
+from consentfilter.consent.known import snapshot_id_at
 from consentfilter.consent.load import Consent
 from consentfilter.engine.prepare import Deciders
 from consentfilter.lineage.opened import OpenedRelease
@@ -37,13 +38,22 @@ def changed_people(release: OpenedRelease, deciders: Deciders) -> Changed:
     Somebody is among them if a statement about them was recorded since the release's
     `as_of`, or a permission of theirs ended since, or one of these is true of an
     identity that is linked to them. Too many is slow, too few would be wrong: where
-    the change cannot be pinned on people, everybody is meant.
+    the change cannot be pinned on people, everybody is meant. So it is if the consent
+    known at `as_of` is another one today: an act came in late, or was taken back.
     """
     why = _why_all(release, deciders)
     if why is not None:
         return Changed(None, why)
     before = dt.datetime.fromisoformat(release.predicate["consent"]["asOf"])
     after = deciders.as_of
+    snapshot, known = deciders.consent.snapshot, release.predicate["consent"]
+    if (
+        snapshot.meta.snapshot_id != known["snapshotId"]
+        and snapshot_id_at(snapshot.statements, before) != known["snapshotId"]
+    ):
+        return Changed(
+            None, "consent from before the release came in late, or was taken back"
+        )
     touched = _touched(deciders, before, after)
     if touched["subject_key"].null_count():
         return Changed(

@@ -1,0 +1,1 @@
+"""The contracts, tried by somebody who has read nothing but them."""
