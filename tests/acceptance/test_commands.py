@@ -322,7 +322,7 @@ def test_recheck(made: kit.World, tmp_path: pathlib.Path) -> None:
     assert "CONSENT_WITHDRAWN" in said.text
     removed = pq.read_table(out)
     assert sorted(removed["record_id"].to_pylist()) == ["r1", "r4"]
-    assert set(removed["reason"].to_pylist()) == {"CONSENT_WITHDRAWN"}
+    assert set(removed["reason_now"].to_pylist()) == {"CONSENT_WITHDRAWN"}
     said = kit.cli("recheck", release, "--consent", newer, "--json")
     assert said.status == 1
     assert "CONSENT_WITHDRAWN" in json.dumps(said.json)
