@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Beam engine on a real Flink cluster: starts one, runs tests/flink, stops it.
+# The Beam engine on a real Flink cluster and on Prism: starts one, builds the other,
+# runs tests/flink, stops everything.
 # The cluster's logs are kept, and their folder named, when a test fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,4 +33,14 @@ finish() {
 trap finish EXIT
 PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" scripts/flink-cluster start \
     --state "$state" --python "$python" > "$state/options.json"
-CONSENTFILTER_FLINK="$state" "$python" -m pytest tests/flink -q -p no:xdist "$@"
+
+# Prism is run from its Go module; its version is Beam's.
+beam="$("$python" -c 'import apache_beam; print(apache_beam.__version__)')"
+bin="${XDG_CACHE_HOME:-$HOME/.cache}/consentfilter/prism-$beam"
+if [ ! -x "$bin/prism" ]; then
+    need go golang-go
+    GOBIN="$bin" GOFLAGS=-p=1 go install \
+        "github.com/apache/beam/sdks/v2/go/cmd/prism@v$beam"
+fi
+
+CONSENTFILTER_PRISM="$bin/prism" CONSENTFILTER_FLINK="$state" "$python" -m pytest tests/flink -q -p no:xdist "$@"

@@ -191,6 +191,7 @@ def finish_job(
     """
     published = _published(job)
     if published is not None:
+        remove_tree(job.plan.work)
         return published
     _clear_earlier_try(job.plan)
     builder = ReleaseBuilder(job.target, job.plan.root.path)
