@@ -6,6 +6,8 @@ equal statements give equal bytes whatever else the process has seen.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -14,15 +16,45 @@ from consentfilter.consent.columns import read_names
 from consentfilter.consent.schema import INSTANT, SNAPSHOT, WORD
 
 #: Rows of a chunk: its text stays below the 2 GiB that 32-bit offsets reach.
-CHUNK_ROWS = 4_194_304
+CHUNK_ROWS: Final = 4_194_304
+_NULL_ROWS: Final = 65_536
 
 
-def statements_table(statements: pl.DataFrame) -> pa.Table:
-    """Return derived statements in the snapshot's schema."""
-    return pa.table(
-        [_column(statements[field.name], field.type) for field in SNAPSHOT],
-        schema=SNAPSHOT,
-    )
+def statements_table(statements: pl.DataFrame, placed: pl.DataFrame) -> pa.Table:
+    """Return derived statements, in their order, in the snapshot's schema.
+
+    One column after the other, so that only one is in memory twice.
+
+    Args:
+        statements: the statements, in no order.
+        placed: `row` (of each statement, in order), `order_in_group`,
+            `superseded_at`.
+    """
+    null_counts = statements.null_count().row(0, named=True)
+    size = placed.height
+    columns = []
+    for field in SNAPSHOT:
+        name = field.name
+        if name in placed.columns:
+            values = placed[name]
+        elif null_counts[name] == statements.height:
+            columns.append(nulls(size, field.type))
+            continue
+        else:
+            values = statements[name].gather(placed["row"])
+            statements = statements.drop(name)
+        if values.null_count() == size:
+            columns.append(nulls(size, field.type))
+        else:
+            columns.append(_column(values, field.type))
+    return pa.table(columns, schema=SNAPSHOT)
+
+
+def nulls(size: int, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return so many nulls, all of whose chunks are one, so that they take no room."""
+    chunk = pa.nulls(min(size, _NULL_ROWS), kind)
+    chunks = [chunk] * (size // _NULL_ROWS)
+    return pa.chunked_array([*chunks, chunk[: size % _NULL_ROWS]], kind)
 
 
 def _column(values: pl.Series, kind: pa.DataType) -> pa.ChunkedArray:
@@ -31,10 +63,10 @@ def _column(values: pl.Series, kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_list(kind):
         return _chunked(_name_lists(values))
     if kind == INSTANT:
-        return pa.chunked_array([values.to_arrow().cast(INSTANT)], INSTANT)
+        return _chunked(values.to_arrow().cast(INSTANT))
     chunks = [
         values.slice(start, CHUNK_ROWS).to_arrow().cast(kind)
-        for start in range(0, len(values), CHUNK_ROWS)
+        for start in range(0, max(len(values), 1), CHUNK_ROWS)
     ]
     return pa.chunked_array(chunks, kind)
 

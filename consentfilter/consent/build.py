@@ -91,9 +91,7 @@ def build_snapshot(
     problems += _unknown_statuses(unknown)
     if problems:
         raise InputError(problems)
-    frame = pl.concat(frames) if frames else pl.DataFrame(schema=FRAME)
-    frames.clear()
-    derived = derive(frame, is_compact=compact)
+    derived = derive(_emptied(frames), is_compact=compact)
     notes = BuildNotes(
         files=tuple(dict.fromkeys(file for _, file, _ in starts)),
         num_read=num_read,
@@ -115,7 +113,7 @@ def _assembled(
     is_compact: bool,
     notes: BuildNotes,
 ) -> ConsentSnapshot:
-    statements = statements_table(derived.statements)
+    statements = statements_table(derived.statements, derived.placed)
     meta = SnapshotMeta(
         schema_version=SCHEMA_VERSION,
         snapshot_id=snapshot_id(statements),
@@ -134,6 +132,13 @@ def _assembled(
         id_key_fingerprint=None if id_key is None else ids.key_fingerprint(id_key),
     )
     return ConsentSnapshot(statements, meta, notes)
+
+
+def _emptied(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return all frames as one and keep none, so that memory can be given back."""
+    whole = pl.concat(frames) if frames else pl.DataFrame(schema=FRAME)
+    frames.clear()
+    return whole
 
 
 def _pieces(many: Sequence[Events], binding: EventsBinding) -> Iterator[_Piece]:

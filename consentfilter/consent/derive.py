@@ -15,6 +15,7 @@ import polars as pl
 import polars_hash
 
 from consentfilter.consent import vocabulary as v
+from consentfilter.consent.columns import INSTANT
 from consentfilter.consent.doubts import BIT, CODES, bits
 from consentfilter.consent.events import SCOPES
 from consentfilter.consent.order import in_order
@@ -37,8 +38,9 @@ class Derived:
     """What a derivation found.
 
     Attributes:
-        statements: the surviving statements, sorted by group and order, with
-            `statement_id`, `order_in_group` and `superseded_at`.
+        statements: the surviving statements, in no order, with `statement_id`.
+        placed: where they stand, in order: `row` (uint32, in `statements`), `group`,
+            `order_in_group` (int32) and `superseded_at`.
         sources: per source_id: `rows` (distinct events) and `watermark`.
         set_aside: how many events were not used, by code.
         widened: how many restricting events were kept in spite of a doubt, by code.
@@ -50,6 +52,7 @@ class Derived:
     """
 
     statements: pl.DataFrame
+    placed: pl.DataFrame
     sources: pl.DataFrame
     set_aside: dict[str, int]
     widened: dict[str, int]
@@ -68,21 +71,25 @@ def derive(events: pl.DataFrame, *, is_compact: bool = False) -> Derived:
             whole: enough for a policy of temporal mode `processing`, and only there.
     """
     named = with_event_ids(events)
+    del events
     distinct = without_duplicates(named)
     sources = _sources(distinct)
     num_read, num_distinct = named.height, distinct.height
     del named
     stood = apply_voids(distinct)
+    del distinct
     is_aside = _is_set_aside()
     doubted = stood.filter(pl.col("doubts") != 0).with_columns(is_aside=is_aside)
-    kept = stood.filter(~is_aside & (pl.col("status") != v.VOIDED))
     num_voided = num_distinct - stood.height
-    del distinct, stood
-    ordered = _superseded(in_order(_with_statement_ids(kept), GROUP))
+    used = ~is_aside & (pl.col("status") != v.VOIDED)
+    kept = _with_statement_ids(_filtered(stood, used))
+    del stood
+    placed = _superseded(kept, in_order(kept, GROUP))
     if is_compact:
-        ordered = without_covered_grants(ordered)
+        placed = without_covered_grants(kept, placed)
     return Derived(
-        statements=ordered,
+        statements=kept,
+        placed=placed,
         sources=sources,
         set_aside=_counted(doubted.filter("is_aside")),
         widened=_counted(doubted.filter(~pl.col("is_aside"))),
@@ -91,6 +98,12 @@ def derive(events: pl.DataFrame, *, is_compact: bool = False) -> Derived:
         num_duplicates=num_read - num_distinct,
         num_voided=num_voided,
     )
+
+
+def _filtered(frame: pl.DataFrame, is_kept: pl.Expr) -> pl.DataFrame:
+    """Filter, but copy nothing where everything stays."""
+    mask = frame.select(is_kept.alias("is_kept")).to_series()
+    return frame if mask.all() else frame.filter(mask)
 
 
 def with_event_ids(events: pl.DataFrame) -> pl.DataFrame:
@@ -188,52 +201,58 @@ def _with_statement_ids(kept: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept.filter(~in_conflict), several]).drop(spent)
 
 
-def _superseded(ordered: pl.DataFrame) -> pl.DataFrame:
+def _superseded(statements: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Note when the next statement of a group on the same purpose and category is."""
     same = ["group", "purpose", "category"]
-    along = (
-        ordered.lazy()
-        .select(
-            *(pl.col(name).to_physical() for name in same),
-            "effective_at",
-            row=pl.int_range(pl.len(), dtype=pl.UInt32),
-        )
+    along = placed.select(
+        "group",
+        *(
+            statements[name].to_physical().gather(placed["row"])
+            for name in ("purpose", "category", "effective_at")
+        ),
+    )
+    is_next = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in same)
+    following = pl.when(is_next).then(pl.col("effective_at").shift(-1))
+    superseded = (
+        along.lazy()
+        .with_row_index("at")
         .sort(same, maintain_order=True)
-        .with_columns(
-            superseded_at=pl.when(
-                pl.all_horizontal(
-                    pl.col(name) == pl.col(name).shift(-1) for name in same
-                )
-            ).then(pl.col("effective_at").shift(-1))
-        )
-        .sort("row")
-        .select("superseded_at")
+        .select("at", superseded_at=following)
+        .sort("at")
+        .select(pl.col("superseded_at").cast(INSTANT))
         .collect()
     )
-    return ordered.with_columns(along.to_series())
+    return placed.with_columns(superseded.to_series())
 
 
-def without_covered_grants(ordered: pl.DataFrame) -> pl.DataFrame:
+def without_covered_grants(
+    statements: pl.DataFrame, placed: pl.DataFrame
+) -> pl.DataFrame:
     """Leave out grants that a later denial of their group covers whole.
 
     A denial that stands above or at a grant's purpose and category touches all that
     the grant covers, so from then on the grant can never decide again.
     """
+    names = ("status", "purpose", "category")
+    acts = placed.select(
+        "row",
+        "group",
+        "order_in_group",
+        *(statements[name].gather(placed["row"]) for name in names),
+    )
     denials = (
-        ordered.filter(pl.col("status").is_in(list(v.DENIALS)))
+        acts.filter(pl.col("status").is_in(list(v.DENIALS)))
         .group_by("group", "purpose", "category")
         .agg(pl.col("order_in_group").max().alias("denied"))
     )
-    grants = ordered.filter(pl.col("status").is_in(list(v.GRANTS))).select(
-        "statement_id", "group", "order_in_group", "purpose", "category"
-    )
+    grants = acts.filter(pl.col("status").is_in(list(v.GRANTS)))
     for name in ("purpose", "category"):
         grants = grants.join(_above(grants[name]), on=name).drop(name)
         grants = grants.rename({f"{name}_above": name})
     covered = grants.join(denials, on=["group", "purpose", "category"]).filter(
         pl.col("denied") > pl.col("order_in_group")
     )
-    left = ordered.join(covered, on="statement_id", how="anti", maintain_order="left")
+    left = placed.join(covered, on="row", how="anti", maintain_order="left")
     nth = pl.int_range(pl.len(), dtype=pl.Int32).over("group")
     return left.with_columns(order_in_group=nth)
 

@@ -19,7 +19,6 @@ from consentfilter.consent.binding import STANDARD, EventsBinding
 from consentfilter.consent.columns import INSTANT, blank_to_null, stripped
 from consentfilter.consent.doubts import BIT
 from consentfilter.consent.layout import Layout, mapped
-from consentfilter.errors import InputError
 from consentfilter.taxonomy import BASE, Taxonomy
 
 DEFAULT_SOURCE: Final = "default"
@@ -145,7 +144,19 @@ def standardise(
     unknown = _unknown_statuses(frame, first_row)
     frame = frame.filter(pl.col("status").is_not_null())
     frame = _judged(frame, taxonomy)
-    return Batch(frame.select(*FRAME), unknown, table.num_rows)
+    return Batch(_slim(frame.select(*FRAME)), unknown, table.num_rows)
+
+
+def _slim(frame: pl.DataFrame) -> pl.DataFrame:
+    """Let columns that say nothing take no memory: literals are not spread out."""
+    if frame.is_empty():
+        return frame
+    nothing = [name for name in FRAME if frame[name].null_count() == frame.height]
+    zero = [name for name in ("doubts", "content") if (frame[name] == 0).all()]
+    return frame.with_columns(
+        *(pl.lit(None, FRAME[name]).alias(name) for name in nothing),
+        *(pl.lit(0, FRAME[name]).alias(name) for name in zero),
+    )
 
 
 def _raw_frame(
@@ -194,8 +205,6 @@ def _raw_frame(
     parts["source_seq"] = _else(layout.integers("source_seq"), None, pl.Int64, size)
     parts |= _times(layout)
     parts["content"] = _content(layout, size)
-    if any(len(part) != size for part in parts.values()):
-        raise InputError(layout.problems)
     return pl.DataFrame(parts)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentfilter import ids
 from consentfilter.consent import files
@@ -39,6 +40,8 @@ class Consent:
         subjects_sha256: digest of the rows of `subjects`.
         links_sha256: digest of the rows of `links`.
         notes: things a person should be told, one sentence each.
+        asked_at: the instant that the loading asked for, or its own moment: how
+            old the consent is, is counted from here. None: from `as_of`.
     """
 
     snapshot: ConsentSnapshot
@@ -47,6 +50,7 @@ class Consent:
     subjects_sha256: str | None = None
     links_sha256: str | None = None
     notes: tuple[str, ...] = ()
+    asked_at: dt.datetime | None = None
 
     @property
     def as_of(self) -> dt.datetime:
@@ -57,11 +61,11 @@ class Consent:
 def load_consent(
     paths: pa.Table | SidePath | Sequence[pa.Table | SidePath],
     *,
-    as_of: dt.datetime | None = None,
+    as_of: dt.datetime | str | None = None,
     subjects: pa.Table | SidePath | None = None,
     links: pa.Table | SidePath | None = None,
     taxonomy: Taxonomy = BASE,
-    dataset: Dataset | None = None,
+    dataset: Dataset | SidePath | None = None,
     id_key: bytes | None = None,
 ) -> Consent:
     """Load consent from event files, or from one snapshot.
@@ -69,12 +73,15 @@ def load_consent(
     Args:
         paths: event files (Parquet, CSV), directories, globs or tables; or one
             snapshot. Told apart by the file's metadata.
-        as_of: the knowledge cut for events; None: now. A snapshot has its own, and
-            another one here is refused.
+        as_of: the knowledge cut, as a time or RFC 3339 text; None: the snapshot's,
+            or now. A snapshot serves a later instant too (what was recorded in
+            between is then not known), and an earlier one if it holds nothing that
+            was recorded after it.
         subjects: side file of people.
         links: side file of identity links.
         taxonomy: the trees of the run; the dataset's nodes are added.
-        dataset: its `events` binding says how event files are laid out.
+        dataset: a binding, or its file; its `events` part says how event files are
+            laid out.
         id_key: keys subject ids; must be the snapshot's key.
 
     Raises:
@@ -82,24 +89,25 @@ def load_consent(
         RunRefused: RUN_SNAPSHOT_INVALID for a snapshot that does not hold.
     """
     many = [paths] if isinstance(paths, pa.Table | str | os.PathLike) else list(paths)
-    if as_of is not None and as_of.tzinfo is None:
-        raise InputError(
-            f"as_of is {as_of.isoformat()}, a time without a zone; wanted an instant "
-            "such as 2026-01-31T12:00:00Z"
-        )
+    as_of = as_instant(as_of)
+    if isinstance(dataset, str | os.PathLike):
+        from consentfilter.dataset import load_dataset_binding
+
+        dataset = load_dataset_binding(dataset)
+    notes: list[str] = []
     trees = taxonomy if dataset is None else dataset.effective_taxonomy(taxonomy)
     snapshots = _snapshots(many)
+    now = dt.datetime.now(dt.UTC)
     if snapshots:
-        snapshot = _one_snapshot(snapshots, many, as_of, id_key)
+        snapshot, notes = _one_snapshot(snapshots, many, as_of, id_key)
     else:
-        cut = dt.datetime.now(dt.UTC) if as_of is None else as_of
+        cut = now if as_of is None else as_of
         binding = None if dataset is None else dataset.events
         snapshot = build_snapshot(
             many, as_of=cut, taxonomy=trees, binding=binding, id_key=id_key
         )
     people = None if subjects is None else load_subjects(subjects, id_key=id_key)
     pairs = None if links is None else load_links(links, id_key=id_key)
-    notes = []
     if pairs is not None and pairs.num_ignored:
         notes.append(
             f"{pairs.num_ignored:,} identity links were ignored: one side is a "
@@ -112,7 +120,32 @@ def load_consent(
         subjects_sha256=None if people is None else people.sha256,
         links_sha256=None if pairs is None else pairs.sha256,
         notes=tuple(notes),
+        asked_at=now if as_of is None else as_of,
     )
+
+
+def as_instant(given: dt.datetime | str | None) -> dt.datetime | None:
+    """Read an instant, given as a time with a zone or as RFC 3339 text.
+
+    Raises:
+        InputError: it is none, or has no zone.
+    """
+    if given is None:
+        return None
+    found: object = given
+    if isinstance(given, str):
+        try:
+            found = dt.datetime.fromisoformat(given)
+        except ValueError:
+            found = None
+    if not isinstance(found, dt.datetime) or found.tzinfo is None:
+        is_time = isinstance(found, dt.datetime)
+        shown = found.isoformat() if isinstance(found, dt.datetime) else repr(given)
+        raise InputError(
+            f"as_of is {shown}, {'a time without a zone' if is_time else 'no instant'}"
+            "; wanted an instant such as 2026-01-31T12:00:00Z"
+        )
+    return found.astimezone(dt.UTC)
 
 
 def _snapshots(many: Sequence[pa.Table | SidePath]) -> list[str]:
@@ -127,7 +160,7 @@ def _one_snapshot(
     many: Sequence[pa.Table | SidePath],
     as_of: dt.datetime | None,
     id_key: bytes | None,
-) -> ConsentSnapshot:
+) -> tuple[ConsentSnapshot, list[str]]:
     paths = [one for one in many if not isinstance(one, pa.Table)]
     others = len(files.expand(paths)) + len(many) - len(paths) - 1
     if others:
@@ -138,17 +171,12 @@ def _one_snapshot(
         )
     snapshot = read_snapshot(snapshots[0])
     meta = snapshot.meta
-    if as_of is not None and as_of != meta.as_of:
-        where = "later" if as_of > meta.as_of else "earlier"
-        why = (
-            "what was recorded since then is not in it"
-            if as_of > meta.as_of
-            else "it knows of acts that were recorded after that"
-        )
+    if as_of is not None and as_of < meta.as_of and _newest(snapshot) > as_of:
         raise InputError(
             f"{snapshots[0]}: the snapshot is as of {_text(meta.as_of)}, the run was "
-            f"asked for {_text(as_of)}, which is {where}: {why}; leave --as-of out, or "
-            "build a snapshot as of that instant"
+            f"asked for {_text(as_of)}, which is earlier: it knows of acts that were "
+            "recorded after that; leave --as-of out, or build a snapshot as of that "
+            "instant"
         )
     wanted = None if id_key is None else ids.key_fingerprint(id_key)
     if wanted != meta.id_key_fingerprint:
@@ -157,7 +185,30 @@ def _one_snapshot(
             f"those of the run are {_keyed(wanted)}, so nobody would be found; give "
             "the id key that the snapshot was built with (--id-key)"
         )
-    return snapshot
+    if as_of is None:
+        return snapshot, []
+    now = dataclasses.replace(meta, as_of=as_of)
+    notes = _late_notes(meta.as_of, as_of)
+    return dataclasses.replace(snapshot, meta=now), notes
+
+
+def _newest(snapshot: ConsentSnapshot) -> dt.datetime:
+    """Return when the newest act of a snapshot was recorded."""
+    meta = snapshot.meta
+    if any(mark.watermark is None for mark in meta.sources):
+        return meta.as_of
+    marks = [mark.watermark for mark in meta.sources if mark.watermark is not None]
+    recorded = pc.max(snapshot.statements["recorded_at"]).as_py()
+    return max([*marks, *([] if recorded is None else [recorded])], default=meta.as_of)
+
+
+def _late_notes(built: dt.datetime, as_of: dt.datetime) -> list[str]:
+    if as_of <= built:
+        return []
+    return [
+        f"the snapshot was built as of {_text(built)}; what was recorded between then "
+        f"and {_text(as_of)} is not known to this run"
+    ]
 
 
 def _keyed(fingerprint: str | None) -> str:

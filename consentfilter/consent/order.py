@@ -23,7 +23,7 @@ _WORD_BYTES: Final = 8
 
 
 def in_order(statements: pl.DataFrame, group: Sequence[str]) -> pl.DataFrame:
-    """Sort by group and by order in it (spec 1.2 step 7); number both.
+    """Say where each statement stands: by group, and by order in it (spec 1.2 step 7).
 
     Within a group: effective_at, then source_seq if every statement of the group has
     one, then grants and acts without effect before ends before denials, then
@@ -34,30 +34,35 @@ def in_order(statements: pl.DataFrame, group: Sequence[str]) -> pl.DataFrame:
         group: text columns; the first is the subject.
 
     Returns:
-        The statements with `group` (from 1) and `order_in_group` (from 0).
+        One row per statement, in order: `row` (uint32, its row in `statements`),
+        `group` (uint32, from 1) and `order_in_group` (int32, from 0).
     """
+    nulls = statements.null_count().row(0, named=True)
     present = [
-        name
-        for name in group
-        if name == group[0] or statements[name].null_count() < statements.height
+        name for name in group if name == group[0] or nulls[name] < statements.height
     ]
-    statements = _with_complete_seq(statements, present)
-    order = _sorted_rows(statements, present)
-    ordered = statements.select(pl.all().gather(order))
-    is_first = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in present
-    ) | (pl.int_range(pl.len()) == 0)
-    ordered = ordered.with_columns(group=is_first.cast(pl.UInt32).cum_sum())
-    row = pl.int_range(pl.len(), dtype=pl.Int64)
-    start = pl.when(is_first).then(row).forward_fill()
-    return ordered.with_columns(order_in_group=(row - start).cast(pl.Int32))
+    has_seq = nulls["source_seq"] < statements.height
+    if has_seq and nulls["source_seq"]:
+        statements = _with_complete_seq(statements, present)
+    rows = _sorted_rows(statements, present, has_seq=has_seq)
+    is_first = pl.Series(values=[False]).new_from_index(0, len(rows))
+    for name in present:
+        values = statements[name].gather(rows)
+        is_first = is_first | values.ne_missing(values.shift(1))
+    placed = pl.DataFrame({"row": rows, "is_first": is_first}).with_columns(
+        is_first=pl.col("is_first") | (pl.int_range(pl.len()) == 0),
+        at=pl.int_range(pl.len(), dtype=pl.Int64),
+    )
+    start = pl.when("is_first").then("at").forward_fill()
+    return placed.select(
+        "row",
+        group=pl.col("is_first").cast(pl.UInt32).cum_sum(),
+        order_in_group=(pl.col("at") - start).cast(pl.Int32),
+    )
 
 
 def _with_complete_seq(statements: pl.DataFrame, group: list[str]) -> pl.DataFrame:
     """Forget sequence numbers of groups that do not have them throughout."""
-    missing = statements["source_seq"].null_count()
-    if missing in (0, statements.height):
-        return statements
     is_complete = pl.col("source_seq").is_not_null().all().over(group)
     return statements.with_columns(source_seq=pl.when(is_complete).then("source_seq"))
 
@@ -73,7 +78,9 @@ def _severity() -> pl.Expr:
     )
 
 
-def _sorted_rows(statements: pl.DataFrame, group: list[str]) -> pl.Series:
+def _sorted_rows(
+    statements: pl.DataFrame, group: list[str], *, has_seq: bool
+) -> pl.Series:
     """Return the rows (uint32) in their order."""
     keys: dict[str, pl.Series] = {}
     doubtful: list[str] = []  # text columns whose words do not tell all texts apart
@@ -90,7 +97,7 @@ def _sorted_rows(statements: pl.DataFrame, group: list[str]) -> pl.Series:
         else:
             keys[name] = _rank(statements[name])
     keys["effective_at"] = statements["effective_at"].to_physical()
-    if statements["source_seq"].null_count() < statements.height:
+    if has_seq:
         keys["source_seq"] = statements["source_seq"]
     keys["severity"] = statements.select(_severity()).to_series()
     keys["recorded_at"] = statements["recorded_at"].to_physical()

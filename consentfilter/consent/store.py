@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from consentfilter.consent import files
 from consentfilter.consent import vocabulary as v
+from consentfilter.consent.arrow import nulls
 from consentfilter.consent.canonical import snapshot_id
 from consentfilter.consent.model import ConsentSnapshot, SnapshotMeta, SourceMark
 from consentfilter.consent.schema import INSTANT, SCHEMA_VERSION, SNAPSHOT, WORDS
@@ -31,7 +32,6 @@ from consentfilter.errors import InputError, RunRefused, StorageError
 ROW_GROUP_ROWS: Final = 262_144
 _AGAIN: Final = "build it again with `consentfilter snapshot build`"
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
-_NULL_ROWS: Final = 1 << 16
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
 _SORTED_BY: Final = ("subject_key", "source_id", *_SCOPES)
@@ -132,9 +132,9 @@ def _read(file: pq.ParquetFile) -> pa.Table:
     empty = _empty_columns(file.metadata)
     names = [name for name in SNAPSHOT.names if name not in empty]
     table = file.read(columns=names)
-    nulls = {field.type: _nulls(len(table), field.type) for field in SNAPSHOT}
+    nothing = {field.type: nulls(len(table), field.type) for field in SNAPSHOT}
     columns = [
-        nulls[field.type] if field.name in empty else table.column(field.name)
+        nothing[field.type] if field.name in empty else table.column(field.name)
         for field in SNAPSHOT
     ]
     return pa.table(columns, names=SNAPSHOT.names)
@@ -156,13 +156,6 @@ def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
                 empty.discard(column.path_in_schema.partition(".")[0])
     # Of a list without values the statistics do not tell null from empty.
     return empty - {"recipients"}
-
-
-def _nulls(size: int, kind: pa.DataType) -> pa.ChunkedArray:
-    """Return so many nulls, all of whose chunks are one."""
-    chunk = pa.nulls(min(size, _NULL_ROWS), kind)
-    chunks = [chunk] * (size // _NULL_ROWS)
-    return pa.chunked_array([*chunks, chunk[: size % _NULL_ROWS]], kind)
 
 
 def check_statements(statements: pa.Table, name: str = "snapshot") -> None:

@@ -215,20 +215,33 @@ def test_a_snapshot_is_complete_in_itself(snapshot: Path, events: Path) -> None:
     assert "given together with 1 other consent inputs" in problem
 
 
-@pytest.mark.parametrize(
-    ("ahead", "why"),
-    [
-        (DAY, "later: what was recorded since then is not in it"),
-        (-DAY, "earlier: it knows of acts that were recorded after that"),
-    ],
-)
-def test_a_snapshot_has_its_own_instant(
-    snapshot: Path, ahead: dt.timedelta, why: str
+def test_a_snapshot_serves_a_later_instant_and_says_what_it_lacks(
+    snapshot: Path,
 ) -> None:
-    load_consent(snapshot, as_of=AS_OF)
-    (problem,) = problems_of(snapshot, as_of=AS_OF + ahead)
-    assert why in problem
+    later = load_consent(snapshot, as_of=AS_OF + DAY)
+    assert later.as_of == AS_OF + DAY
+    (note,) = later.notes
+    assert "was built as of 2025-01-01T00:00:00Z; what was recorded between" in note
+    assert load_consent(snapshot, as_of=AS_OF).notes == ()
+
+
+def test_a_snapshot_serves_an_earlier_instant_if_nothing_came_after_it(
+    tmp_path: Path, snapshot: Path
+) -> None:
+    want = build_snapshot(as_table(GRANT), as_of=AS_OF - DAY).meta
+    meta = load_consent(snapshot, as_of=AS_OF - DAY).snapshot.meta
+    assert (meta.as_of, meta.snapshot_id) == (want.as_of, want.snapshot_id)
+    long_ago = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)
+    (problem,) = problems_of(snapshot, as_of=long_ago)
+    assert "earlier: it knows of acts that were recorded after that" in problem
     assert "leave --as-of out, or build a snapshot as of that instant" in problem
+
+
+def test_an_instant_may_be_text(events: Path) -> None:
+    assert load_consent(events, as_of="2025-01-01T01:00:00+01:00").as_of == AS_OF
+    for text in ("2025-01-01", "soon"):
+        (problem,) = problems_of(events, as_of=text)
+        assert "wanted an instant such as 2026-01-31T12:00:00Z" in problem
 
 
 def test_a_naive_as_of_is_refused(snapshot: Path) -> None:

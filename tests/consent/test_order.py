@@ -71,7 +71,9 @@ def test_rows_are_in_the_order_of_their_text(
     ids = [f"{'i' * 40 * (at % 2)}{at}" for at in range(len(rows))]
     shuffle.shuffle(ids)
     given_rows = frame(rows, ids)
-    found = order.in_order(given_rows, GROUP).to_dicts()
+    placed = order.in_order(given_rows, GROUP)
+    ids_found = given_rows["statement_id"].gather(placed["row"])
+    found = placed.with_columns(ids_found).to_dicts()
     members: dict[tuple[object, ...], list[object]] = {}
     for row in given_rows.to_dicts():
         key = tuple(row[name] for name in GROUP)
