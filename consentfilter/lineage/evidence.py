@@ -230,8 +230,4 @@ def _occurrences(named: pa.Table | pa.RecordBatch) -> pl.DataFrame:
 
 
 def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            return column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    return column
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -225,6 +225,24 @@ def test_data_that_the_ledger_does_not_know_is_refused_though_signed(
         audit.audit(opened.open_release(release))
 
 
+def test_a_row_that_moved_to_another_part_is_refused_though_signed(
+    release: Path,
+) -> None:
+    paths = release / "data/a.parquet", release / "data/day=1/b.parquet"
+    first, second = (pq.read_table(path, partitioning=None) for path in paths)
+    pq.write_table(first.slice(0, first.num_rows - 1), paths[0])
+    moved = pa.concat_tables([second, first.slice(first.num_rows - 1)])
+    pq.write_table(moved, paths[1])
+    resign(release)
+    with pytest.raises(EvidenceError, match="speaks of more rows than the data file"):
+        audit.audit(opened.open_release(release))
+    pq.write_table(pa.concat_tables([first, second.slice(0, 1)]), paths[0])
+    pq.write_table(second.slice(1), paths[1])
+    resign(release)
+    with pytest.raises(EvidenceError, match=r"explains \d+ admitted rows, data/a"):
+        audit.audit(opened.open_release(release))
+
+
 def change_value(lines: list[dict[str, Any]]) -> None:
     lines[0]["value"] = bytes(32)
 
