@@ -17,6 +17,7 @@ from consentfilter.cli.main import run
 
 T0 = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 COLLECTED = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
+LATE = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 AS_OF = "2025-01-01T00:00:00Z"
 INSTANT = pa.timestamp("us", tz="UTC")
 POLICY = "id: p\nversion: '1'\n"
@@ -62,12 +63,12 @@ def instants(values: list[dt.datetime | None]) -> pa.Array:
     return pa.array(values, INSTANT)
 
 
-def records(ids: list[Any], subjects: list[Any], **columns: Any) -> pa.Table:
+def records(ids: list[Any], people: list[Any], **columns: Any) -> pa.Table:
     """Return chat messages in the standard layout, one subject each."""
     count = len(ids)
     given = {
         "record_id": ids,
-        "subject_id": subjects,
+        "subject_id": people,
         "category": ["content.chat"] * count,
         "collected_at": instants([COLLECTED] * count),
         "text": [f"text {at}" for at in range(count)],
