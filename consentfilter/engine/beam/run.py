@@ -14,7 +14,7 @@ from consentfilter.engine import inputs, statement
 from consentfilter.engine.beam.parquet import ENGINE, JobParts
 from consentfilter.engine.beam.runners import pipeline_options
 from consentfilter.engine.cluster.attempts import read_done
-from consentfilter.engine.cluster.files import read_file
+from consentfilter.engine.cluster.files import read_file, remove_tree
 from consentfilter.engine.cluster.joins import Join
 from consentfilter.engine.cluster.planning import (
     ReleaseJob,
@@ -137,6 +137,7 @@ def run_beam(
             manifest_sha256 = None
             if dry_run:
                 _publish_ledger(job, is_wanted=out is not None)
+                remove_tree(job.plan.work)
             else:
                 manifest_sha256 = finish_job(job, done, signer=signer, workers=threads)
     meta = deciders.consent.snapshot.meta

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
@@ -86,7 +87,7 @@ class RowShape:
                 "pa.RecordBatch, a NamedTuple, beam.Row or dict: state it with "
                 ".with_output_types(...) on the step before."
             )
-        hints = {name: convert_to_beam_type(hint) for name, hint in row._fields}
+        hints = dict(_hints(row))
         return cls(
             tuple(hints),
             {
@@ -215,6 +216,20 @@ def _is_optional(hint: Any) -> bool:
     return hint in (typehints.Any, type(None)) or typehints.is_nullable(hint)
 
 
+def _hints(row: RowTypeConstraint) -> Iterator[tuple[str, Any]]:
+    """Yield (field, Beam's type hint) of a row type.
+
+    Beam reads a class's annotations as they stand; where they are text (`from
+    __future__ import annotations`) they are resolved here.
+    """
+    fields = row._fields
+    if any(isinstance(hint, str | typing.ForwardRef) for _, hint in fields):
+        resolved = typing.get_type_hints(row.user_type)
+        fields = [(name, resolved[name]) for name, _ in fields]
+    for name, hint in fields:
+        yield name, convert_to_beam_type(hint)
+
+
 def _arrow_type(hint: Any) -> pa.DataType | None:
     """Return the Arrow type of a hint; None where the values have to tell."""
     if typehints.is_nullable(hint):
@@ -227,10 +242,11 @@ def _arrow_type(hint: Any) -> pa.DataType | None:
         else RowTypeConstraint.from_user_type(hint)
     )
     if row is not None:
-        hints = [(name, convert_to_beam_type(each)) for name, each in row._fields]
         return pa.struct(
-            pa.field(name, _arrow_type(each) or pa.null(), _is_optional(each))
-            for name, each in hints
+            [
+                pa.field(name, _arrow_type(each) or pa.null(), _is_optional(each))
+                for name, each in _hints(row)
+            ]
         )
     if isinstance(hint, typehints.SequenceTypeConstraint):
         inner = _arrow_type(convert_to_beam_type(hint.inner_type))

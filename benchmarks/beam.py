@@ -1,0 +1,306 @@
+"""Beam beside the local engine, and beside a join written the usual way.
+
+`python -m benchmarks.beam [release] [transform] [join] [--rows N] [--repeat N]`
+
+- `release`: the whole command with `--engine local` and with `--engine beam`, the
+  same workers.
+- `transform`: `ConsentFilter` over record batches and over rows, in a pipeline on
+  `FnApiRunner`, beside `CoGroupByKey` over dicts with the latest consent of each
+  person (which is less than what the filter decides).
+- `join`: `--join keys` beside `--join broadcast` at many subjects, with memory.
+
+Each job is a process of its own; rates are rows by the wall time of the pipeline
+(`transform`: without interpreter start and imports, with loading consent).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from benchmarks.measure import Usage, run
+
+WORKERS: Final = 2
+BATCH_ROWS: Final = 65_536
+
+
+def main() -> int:
+    """Run the chosen parts and print what each took."""
+    options = _options()
+    if options.job:
+        print(json.dumps(JOBS[options.job](options.data)))
+        return 0
+    parts = options.parts or ["release", "transform", "join"]
+    for part in parts:
+        {"release": _release, "transform": _transform, "join": _join}[part](options)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["release", "transform", "join"])
+    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--subjects", type=int, default=200_000)
+    parser.add_argument("--join-subjects", type=int, default=5_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--cache", type=pathlib.Path, default=_cache())
+    parser.add_argument("--job", choices=list(JOBS), help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=pathlib.Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _cache() -> pathlib.Path:
+    return pathlib.Path(__file__).with_name(".cache")
+
+
+def _data(options: argparse.Namespace, subjects: int) -> pathlib.Path:
+    """Make the data in a process of its own; return where they lie."""
+    sizes = {"rows": options.rows, "subjects": subjects, "statements": 2 * subjects}
+    code = (
+        "import pathlib, sys; from benchmarks.data import make_data; "
+        f"print(make_data(pathlib.Path(sys.argv[1]), **{sizes!r}).root)"
+    )
+    command = [sys.executable, "-c", code, str(options.cache)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    return pathlib.Path(made.stdout.strip())
+
+
+def _release(options: argparse.Namespace) -> None:
+    root = _data(options, options.subjects)
+    engines = {"local": ["--engine", "local"], "beam": ["--engine", "beam"]}
+    print(f"release: {options.rows:,} rows, {options.subjects:,} subjects")
+    used = _commands(options, root, engines)
+    ratio = _wall(used["beam"]) / _wall(used["local"])
+    print(f"  beam takes {ratio:.2f} times the local engine's time")
+
+
+def _join(options: argparse.Namespace) -> None:
+    root = _data(options, options.join_subjects)
+    joins = {
+        name: ["--engine", "beam", "--join", name] for name in ("broadcast", "keys")
+    }
+    print(f"join: {options.rows:,} rows, {options.join_subjects:,} subjects")
+    used = _commands(options, root, joins)
+    ratio = _wall(used["broadcast"]) / _wall(used["keys"])
+    print(f"  keys has {ratio:.2f} times the speed of broadcast")
+
+
+def _commands(
+    options: argparse.Namespace, root: pathlib.Path, kinds: dict[str, list[str]]
+) -> dict[str, list[Usage]]:
+    """Run the filter command in each kind in turn; print what each used."""
+    used: dict[str, list[Usage]] = {name: [] for name in kinds}
+    with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
+        for _ in range(options.repeat):
+            for name, more in kinds.items():
+                out = pathlib.Path(scratch) / name
+                shutil.rmtree(out, ignore_errors=True)
+                used[name].append(run([*_filter(root, out), *more]))
+    for name, usages in used.items():
+        peak = max(usage.peak_bytes for usage in usages) / 2**20
+        rate = options.rows / _wall(usages)
+        print(
+            f"  {name:10} {_wall(usages):7.1f} s  {rate:>12,.0f} rows/s"
+            f"  peak {peak:,.0f} MiB"
+        )
+    return used
+
+
+def _filter(root: pathlib.Path, out: pathlib.Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "consentfilter", "filter", str(root / "records")),
+        *("--consent", str(root / "snapshot.parquet")),
+        *("--policy", str(root / "policy.yaml"), "--out", str(out)),
+        *("--unsigned", "--quiet", "--workers", str(WORKERS)),
+    ]
+
+
+def _wall(usages: Iterable[Usage]) -> float:
+    return statistics.median(usage.wall_s for usage in usages)
+
+
+def _transform(options: argparse.Namespace) -> None:
+    root = _data(options, options.subjects)
+    print(f"transform: {options.rows:,} rows, {options.subjects:,} subjects")
+    for name in JOBS:
+        said = []
+        for _ in range(options.repeat):
+            command = [sys.executable, "-m", "benchmarks.beam", "--job", name]
+            done = subprocess.run(
+                [*command, "--data", str(root)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            said.append(json.loads(done.stdout.splitlines()[-1]))
+        wall = statistics.median(each["wall_s"] for each in said)
+        rows, kept = said[0]["rows"], said[0]["kept"]
+        print(f"  {name:14} {wall:7.1f} s  {rows / wall:>12,.0f} rows/s  kept {kept:,}")
+
+
+class Record(NamedTuple):
+    """A row of the benchmark's dump."""
+
+    record_id: str
+    subject_id: str | None
+    category: str
+    collected_at: str
+    text: str
+
+
+def _batches(path: str) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    yield from pq.ParquetFile(path).iter_batches(BATCH_ROWS)
+
+
+def _rows(path: str) -> Iterator[Record]:
+    import pyarrow.compute as pc
+
+    for batch in _batches(path):
+        times = pc.strftime(batch.column("collected_at"), "%Y-%m-%dT%H:%M:%SZ")
+        columns = [
+            (times if name == "collected_at" else batch.column(name)).to_pylist()
+            for name in Record._fields
+        ]
+        yield from map(Record, *columns)
+
+
+def _parts(root: pathlib.Path, most: int | None = None) -> list[str]:
+    return [str(path) for path in sorted((root / "records").glob("*.parquet"))][:most]
+
+
+def _count(root: pathlib.Path, parts: list[str], kept: Callable[[Any], Any]) -> Any:
+    """Run a pipeline from parts to what is kept; return rows, kept and time."""
+    import logging
+
+    import apache_beam as beam
+    import pyarrow.parquet as pq
+
+    from consentfilter.engine.beam.runners import pipeline_options
+
+    logging.disable(logging.WARNING)
+    rows = sum(pq.read_metadata(path).num_rows for path in parts)
+    with tempfile.TemporaryDirectory() as scratch:
+        note = pathlib.Path(scratch) / "count"
+        start = time.perf_counter()
+        with beam.Pipeline(options=pipeline_options([], threads=WORKERS)) as pipeline:
+            _ = (
+                pipeline
+                | "Parts" >> beam.Create(parts)
+                | "Spread" >> beam.Reshuffle()
+                | "Keep" >> kept(root)
+                | "Size" >> beam.Map(_size)
+                | "Count" >> beam.CombineGlobally(sum)
+                | "Note" >> beam.Map(_note, str(note))
+            )
+        wall = time.perf_counter() - start
+        return {"rows": rows, "kept": int(note.read_text()), "wall_s": wall}
+
+
+def _size(element: Any) -> int:
+    rows = getattr(element, "num_rows", 1)
+    return int(rows)
+
+
+def _note(count: int, path: str) -> None:
+    pathlib.Path(path).write_text(str(count))
+
+
+def _arrow(root: pathlib.Path) -> Any:
+    import apache_beam as beam
+    import pyarrow as pa
+
+    from consentfilter.beam import ConsentFilter
+
+    decide = ConsentFilter(root / "policy.yaml", root / "snapshot.parquet")
+    return beam.ptransform_fn(
+        lambda parts: (
+            (
+                parts
+                | "Read" >> beam.FlatMap(_batches).with_output_types(pa.RecordBatch)
+                | decide
+            ).kept
+        )
+    )()
+
+
+def _typed(root: pathlib.Path) -> Any:
+    import apache_beam as beam
+
+    from consentfilter.beam import ConsentFilter
+
+    decide = ConsentFilter(root / "policy.yaml", root / "snapshot.parquet")
+    return beam.ptransform_fn(
+        lambda parts: (
+            (
+                parts | "Read" >> beam.FlatMap(_rows).with_output_types(Record) | decide
+            ).kept
+        )
+    )()
+
+
+def _usual(root: pathlib.Path) -> Any:
+    """Return the join as it is usually written: dicts, CoGroupByKey, latest wins."""
+    import apache_beam as beam
+    import pyarrow.parquet as pq
+
+    def events(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for batch in pq.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                yield row["subject_id"], row
+
+    def records(path: str) -> Iterator[tuple[str | None, dict[str, Any]]]:
+        for batch in _batches(path):
+            for row in batch.to_pylist():
+                yield row["subject_id"], row
+
+    def permitted(joined: Any) -> Iterator[dict[str, Any]]:
+        _, both = joined
+        acts = [e for e in both["events"] if e["purpose"] != "marketing.email"]
+        last = max(acts, key=lambda e: e["occurred_at"], default=None)
+        if last is not None and last["status"] == "given":
+            for row in both["records"]:
+                if row["collected_at"] >= last["occurred_at"]:
+                    yield row
+
+    paths = [str(path) for path in sorted((root / "events").glob("*.parquet"))]
+
+    def expand(parts: Any) -> Any:
+        consents = (
+            parts.pipeline
+            | "Events" >> beam.Create(paths)
+            | "Read events" >> beam.FlatMap(events)
+        )
+        keyed = parts | "Read" >> beam.FlatMap(records)
+        return (
+            {"events": consents, "records": keyed}
+            | beam.CoGroupByKey()
+            | beam.FlatMap(permitted)
+        )
+
+    return beam.ptransform_fn(expand)()
+
+
+def _job(kept: Callable[[pathlib.Path], Any], most: int | None = None) -> Any:
+    return lambda root: _count(root, _parts(root, most), kept)
+
+
+#: The usual way is given one part only: it needs a tenth of a second per 1,000 rows.
+JOBS: Final[dict[str, Callable[[pathlib.Path], Any]]] = {
+    "record batches": _job(_arrow),
+    "rows": _job(_typed),
+    "CoGroupByKey": _job(_usual, 1),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
