@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from consentfilter.cli import output, summary
+from consentfilter.engine.options import parse_size, previous_sha256, read_release_key
 from consentfilter.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
     from consentfilter.engine.filtering import Summary
     from consentfilter.lineage.sign import Signer
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
-_SMALLEST_MEMORY = 16 << 20
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class Engine(enum.StrEnum):
@@ -178,9 +174,9 @@ def filter_records(
         "naming": Naming(
             name,
             release_version,
-            None if previous is None else _previous_sha256(previous),
+            None if previous is None else previous_sha256(previous),
         ),
-        "release_key": None if release_key is None else _read_release_key(release_key),
+        "release_key": None if release_key is None else read_release_key(release_key),
         "id_key": None if id_key is None else read_key(id_key),
         "signer": _signer(sign_key),
         "dry_run": dry_run,
@@ -234,22 +230,6 @@ def parse_instant(text: str) -> dt.datetime:
             "2026-01-31T00:00:00Z"
         )
     return instant.astimezone(dt.UTC)
-
-
-def parse_size(text: str) -> int:
-    """Read a size such as `512M`, `2G`, `1.5 GiB` as bytes (powers of 1024).
-
-    Raises:
-        InputError: it is none, or less than 16 MiB.
-    """
-    match = _SIZE.fullmatch(text.strip().lower())
-    size = int(float(match[1]) * _UNITS[match[2] or ""]) if match else 0
-    if size < _SMALLEST_MEMORY:
-        raise InputError(
-            f"--memory: {text!r} is no usable size; wanted at least 16M, such as 512M "
-            "or 2G"
-        )
-    return size
 
 
 def _open_choices(
@@ -318,28 +298,3 @@ def _signer(path: Path | None) -> Signer | None:
     from consentfilter.lineage.sign import load_signer
 
     return load_signer(path)
-
-
-def _read_release_key(path: Path) -> bytes:
-    from consentfilter.engine.prepare import RELEASE_KEY_BYTES
-
-    key = path.read_bytes()
-    if len(key) != RELEASE_KEY_BYTES:
-        raise InputError(
-            f"{path}: the release key has {len(key)} bytes, wanted exactly "
-            f"{RELEASE_KEY_BYTES}; `head -c 32 /dev/urandom > FILE` makes one"
-        )
-    return key
-
-
-def _previous_sha256(release: Path) -> str:
-    from consentfilter.digest import sha256_file
-    from consentfilter.engine.release import MANIFEST_NAME
-
-    manifest = release / MANIFEST_NAME
-    if not manifest.is_file():
-        raise InputError(
-            f"--previous {release}: there is no {MANIFEST_NAME}, so it is no release; "
-            "give the directory of a finished one"
-        )
-    return sha256_file(manifest)[0]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from consentfilter.binding import check_categories
 from consentfilter.consent.freshness import check_freshness
-from consentfilter.consent.load import Consent, load_consent
+from consentfilter.consent.load import Consent, as_instant, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
 from consentfilter.decide.index import compile_index
 from consentfilter.engine.batch import Run
@@ -67,7 +67,7 @@ def load_deciders(
     policy: Policy | AnyPath,
     *,
     dataset: Dataset | AnyPath | None = None,
-    as_of: dt.datetime | None = None,
+    as_of: dt.datetime | str | None = None,
     subjects: AnyPath | pa.Table | None = None,
     links: AnyPath | pa.Table | None = None,
     id_key: bytes | None = None,
@@ -79,7 +79,8 @@ def load_deciders(
         consent: loaded consent, event files or a snapshot, or a table of events.
         policy: a policy or its file.
         dataset: a binding or its file; None: the standard layout.
-        as_of: the instant of the decision; consent that is loaded has its own.
+        as_of: the instant of the decision, as a time or RFC 3339 text; consent that
+            is loaded has its own.
         subjects: side file of people, for consent that is not loaded yet.
         links: side file of linked identities, likewise.
         id_key: keys subject ids.
@@ -90,8 +91,10 @@ def load_deciders(
         InputError: with all problems of the binding, the consent and `also`.
         PolicyError: the policy is not valid.
         RunRefused: policy and snapshot do not fit together, or the snapshot is
-            older than the policy allows, at `as_of` if it was named, else now.
+            older than the policy allows, at `as_of` if it was named (here, or when
+            the consent was loaded), else now.
     """
+    as_of = as_instant(as_of)
     if dataset is None:
         binding = Dataset()
     elif isinstance(dataset, Dataset):
@@ -112,7 +115,7 @@ def load_deciders(
     problems.raise_all()
     assert read_policy is not None
     assert loaded is not None
-    now = dt.datetime.now(dt.UTC) if as_of is None else as_of
+    now = as_of or loaded.asked_at or loaded.as_of
     check_freshness(loaded.snapshot.meta, read_policy.snapshot, now=now)
     return Deciders(read_policy, binding, loaded, trees)
 
@@ -121,6 +124,12 @@ def consent_notes(consent: Consent) -> tuple[str, ...]:
     """Return what a person should know about the consent data, one sentence each."""
     meta = consent.snapshot.meta
     notes = list(consent.notes)
+    built = consent.snapshot.notes
+    if built and not consent.snapshot.statements.num_rows and built.num_later:
+        notes.append(
+            f"{built.num_later:,} consent events were recorded after "
+            f"{meta.as_of.isoformat().replace('+00:00', 'Z')}: no consent is known"
+        )
     for counted, what in (
         (meta.quarantine, "set aside"),
         (meta.widened, "kept and read widely, in doubt"),
@@ -133,19 +142,20 @@ def consent_notes(consent: Consent) -> tuple[str, ...]:
 
 
 def refuse_empty(consent: Consent) -> None:
-    """Refuse a run on consent data without a single statement.
+    """Refuse a run on consent data without a single event.
 
     Nobody's consent would let nothing through, but nobody's objection would stop
     nothing either where a policy rests on another basis: an export that came out
-    empty must not pass for a world without objections.
+    empty must not pass for a world without objections. Events that are all set aside
+    or all of a later time are no empty export; they are counted in the notes.
 
     Raises:
         RunRefused: RUN_SNAPSHOT_INVALID.
     """
-    meta = consent.snapshot.meta
-    if consent.snapshot.statements.num_rows:
-        return
+    meta, notes = consent.snapshot.meta, consent.snapshot.notes
     aside = sum(meta.quarantine.values())
+    if consent.snapshot.statements.num_rows or aside or (notes and notes.num_read):
+        return
     raise RunRefused(
         "RUN_SNAPSHOT_INVALID",
         f"the consent data holds no statement that is known as of "
