@@ -182,8 +182,6 @@ def _ranked(column: pa.ChunkedArray) -> _Ranked:
             column = pa.chunked_array(written, pa.string())
         column = column.dictionary_encode()
     column = column.unify_dictionaries()
-    if not column.num_chunks:
-        return _Ranked(np.zeros(0, np.int64), [])
     values = column.chunk(0).dictionary.cast(pa.string()).cast(pa.binary())
     distinct = sorted(set(values.to_pylist()))
     rank_of = {value: rank for rank, value in enumerate(distinct)}

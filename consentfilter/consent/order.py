@@ -160,17 +160,14 @@ def _column_of(key: str) -> str:
 
 
 def _rank(words: pl.Series) -> pl.Series:
-    """Return the rank of each value of a column of few values."""
-    distinct = words.unique().drop_nulls()
+    """Return the rank of each value of a column of few values, none of them null."""
+    distinct = words.unique()
     text = distinct.cast(pl.String)
     order = text.arg_sort()
     codes = distinct.to_physical().gather(order).to_numpy()
     ranks = np.zeros(int(codes.max(initial=0)) + 1, np.uint32)
     ranks[codes] = np.arange(len(codes), dtype=np.uint32)
-    found = ranks[words.to_physical().fill_null(0).to_numpy()]
-    if not words.null_count():
-        return pl.Series(words.name, found)
-    return pl.Series(words.name, found).set(words.is_null(), None)
+    return pl.Series(words.name, ranks[words.to_physical().to_numpy()])
 
 
 def packed(texts: pl.Series) -> tuple[list[pl.Series], bool]:

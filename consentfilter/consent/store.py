@@ -158,20 +158,12 @@ def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
     return empty - {"recipients"}
 
 
-def check_statements(statements: pa.Table, name: str = "snapshot") -> None:
-    """Check what every reader of statements relies on.
-
-    Raises:
-        RunRefused: RUN_SNAPSHOT_INVALID with every problem: a null in a required
-            column, a value outside a closed list, a duplicate statement_id, a
-            duplicate order in a group, rows that are not sorted.
-    """
-    problem = _statements_problem(statements, name)
-    if problem is not None:
-        raise problem
-
-
 def _statements_problem(statements: pa.Table, name: str) -> RunRefused | None:
+    """Return what is wrong with that on which every reader of statements relies.
+
+    A null in a required column, a value outside a closed list, a duplicate
+    statement_id, a duplicate order in a group, rows that are not sorted.
+    """
     problems = []
     for field in SNAPSHOT:
         column = statements.column(field.name)

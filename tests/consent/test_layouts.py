@@ -92,6 +92,39 @@ def test_a_window_that_is_no_time_is_a_doubt_about_a_grant() -> None:
     assert snapshot.meta.quarantine == {"window_unreadable": 1}
 
 
+def test_times_may_be_repeated_text_or_dates() -> None:
+    text = pa.array(["2024-06-01T12:00:00Z"]).dictionary_encode()
+    assert rows(with_column("occurred_at", text))[0]["effective_at"] == MADE
+    days = pa.array([dt.date(2024, 6, 1)])
+    (row,) = rows(with_column("occurred_at", days), assume_timezone="UTC")
+    assert row["effective_at"] == dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
+    (problem,) = refusal(with_column("occurred_at", days))
+    assert "without a time zone" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("event_id", 1),
+        ("account_id", 1),
+        ("source_seq", 1),
+        ("recipients", 1),
+        ("terms_version", 1),
+        ("valid_until", 1),
+        ("subject_ns", 1),
+        ("purpose", 0),
+        ("occurred_at", 0),
+    ],
+)
+def test_a_column_of_nothing_is_a_column_of_nulls(name: str, kept: int) -> None:
+    assert len(rows(with_column(name, pa.nulls(1)))) == kept
+
+
+def test_a_namespace_must_be_text() -> None:
+    (problem,) = refusal(with_column("subject_ns", pa.array([1])))
+    assert problem.endswith("a namespace is of type int64, wanted text")
+
+
 def test_ids_may_be_integers() -> None:
     table = with_column("subject_id", pa.array([9007199254740993]))
     assert rows(table)[0]["subject_key"] == "user_id\x1f9007199254740993"
@@ -282,6 +315,16 @@ def test_a_path_reaches_into_structs() -> None:
     assert (row["subject_key"], row["status"]) == ("user_id\x1fann", "refused")
 
 
+@pytest.mark.parametrize("path", ["who.name", "user.id", "who.id.more"])
+def test_a_path_that_leads_nowhere_is_refused(path: str) -> None:
+    table = pa.table({"who": [{"id": "ann"}], "user": ["ann"], "status": ["refused"]})
+    (problem, *_) = refusal(table, subject_id=path)
+    assert problem == (
+        f"events: events.subject_id: the binding names column {path!r}, which is not "
+        "there; found 'who', 'user', 'status'"
+    )
+
+
 def test_a_bound_column_that_is_missing_is_refused() -> None:
     assert refusal(as_table(GRANT).select(["subject_id", "status"]), purpose="why") == [
         "events: events.purpose: the binding names column 'why', which is not there; "
@@ -307,6 +350,7 @@ def test_a_column_that_is_switched_off_is_not_read() -> None:
             {"status": {"constant": "given", "map": {"a": "b"}}},
             "a map needs the column",
         ),
+        ({"status": 7}, "Input should be a valid dictionary"),
         ({"stauts": "x"}, "Extra inputs are not permitted"),
     ],
 )

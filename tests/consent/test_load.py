@@ -13,6 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from consentfilter.consent import files
 from consentfilter.consent.binding import EventsBinding
 from consentfilter.consent.diff import diff_snapshots
 from consentfilter.consent.freshness import check_freshness
@@ -144,6 +145,23 @@ def test_a_table_without_statuses_is_refused(tmp_path: Path) -> None:
         f"{path}: no column 'status' of consent statuses (given, withdrawn, …); found "
         "'a'; name the column under `events: status:` in the dataset file"
     ]
+
+
+def test_large_files_are_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [{**GRANT, "event_id": f"e{n}", "subject_id": str(n)} for n in range(10)]
+    found[7]["purpose"] = None
+    table = as_table(*found)
+    pq.write_table(table, tmp_path / "e.parquet", row_group_size=2)
+    whole = build_snapshot(table, as_of=AS_OF)
+    monkeypatch.setattr(files, "PIECE_ROWS", 4)
+    for given in (tmp_path, table):
+        apart = build_snapshot(given, as_of=AS_OF)
+        assert apart.meta == whole.meta
+        assert apart.notes is not None
+        (problem,) = apart.notes.problems
+        assert (problem.row, problem.event_id) == (8, "e7")
 
 
 def test_the_dataset_binds_the_events(tmp_path: Path) -> None:
@@ -388,6 +406,26 @@ def test_wrong_types_of_subjects_are_named(columns: dict[str, Any], said: str) -
 def test_a_subjects_file_needs_ids() -> None:
     with pytest.raises(InputError, match="no column 'subject_id'; found 'id'; wanted"):
         load_subjects(pa.table({"id": ["a"]}))
+
+
+def test_side_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"subject_id": ["a"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"subject_id": [["b"]]}), tmp_path / "b.parquet")
+    with pytest.raises(InputError, match="its files do not fit together"):
+        load_subjects(tmp_path)
+
+
+def test_a_subjects_file_may_be_in_pieces(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"subject_id": ["a"]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("subject_id,lifecycle\nb,deleted\n")
+    found = load_subjects(tmp_path).table
+    assert found["lifecycle"].to_pylist() == ["active", "deleted"]
+
+
+def test_broken_csv_of_subjects_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("")
+    with pytest.raises(InputError, match=r"p.csv: not a readable CSV file \("):
+        load_subjects(tmp_path / "p.csv")
 
 
 def test_a_snapshot_is_no_subjects_file(snapshot: Path) -> None:

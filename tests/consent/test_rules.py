@@ -283,6 +283,14 @@ def test_derived_ids_follow_from_what_the_event_says(grant: Make) -> None:
     assert derived(account_id="a", context_id=None) != derived(context_id="a")
 
 
+def test_ids_are_derived_only_where_none_is_given(grant: Make) -> None:
+    events = [grant(event_id=None), grant(subject_id="ben"), grant(event_id=" ")]
+    events[2]["subject_id"] = "cy"
+    ids = [str(row["statement_id"]) for row in rows(*events)]
+    assert [one.startswith("derived:") for one in ids] == [True, False, True]
+    assert ids[0] != ids[2]
+
+
 def test_events_that_differ_beyond_their_derived_id_are_in_conflict(
     grant: Make,
 ) -> None:

@@ -349,5 +349,17 @@ def test_blocks_are_hashed_one_after_the_other() -> None:
     assert canonical.rows_digest(pieces, "x") == whole
 
 
+def test_a_block_without_values_differs_from_one_with_them() -> None:
+    size = canonical.BLOCK_ROWS
+    front = pa.chunked_array([pa.array(["x"] * size), pa.nulls(size, pa.string())])
+    back = pa.chunked_array([pa.nulls(size, pa.string()), pa.array(["x"] * size)])
+    ids = {
+        canonical.rows_digest(pa.table({"a": column}), "x", few)
+        for column in (front, back)
+        for few in ((), ("a",))
+    }
+    assert len(ids) == 4
+
+
 def test_instants_are_written_with_z() -> None:
     assert store.instant_text(MADE) == "2024-06-01T12:00:00Z"
