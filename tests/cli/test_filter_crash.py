@@ -17,7 +17,7 @@ from tests import made
 
 #: Runs the command with a pause after every ledger row group, so that there is time
 #: to stop it in the middle; says on stdout that it got there.
-SLOW = """
+SLOW = r"""
 import os, sys, time
 from consentfilter.cli import main
 from consentfilter.engine import shard
