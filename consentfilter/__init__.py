@@ -13,6 +13,8 @@ imports nothing heavy::
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -46,6 +48,27 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'consentfilter' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+class _Decide(types.ModuleType):
+    """The package `consentfilter.decide`, which is also the function of that name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Decide every record of a table; see `consentfilter.engine.api.decide`."""
+        api = importlib.import_module(_HOMES["decide"])
+        return api.decide(*args, **options)
+
+
+class _Package(types.ModuleType):
+    """This package: importing the subpackage `decide` must not hide `cf.decide()`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "decide" and isinstance(value, types.ModuleType):
+            value.__class__ = _Decide
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -195,6 +195,9 @@ def filter_records(
         )
     else:
         from consentfilter.engine import filtering, local, progress
+        from consentfilter.engine import memory as allocator
+
+        allocator.share_arenas()
 
         shows_bar = output.is_terminal() and not (quiet or as_json)
         done = filtering.filter_dataset(

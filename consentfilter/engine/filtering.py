@@ -19,6 +19,7 @@ from consentfilter.engine import inputs, statement
 from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
+from consentfilter.engine.memory import give_back
 from consentfilter.engine.prepare import (
     AnyPath,
     ConsentLike,
@@ -174,6 +175,7 @@ def filter_dataset(
     )
     deciders = deciders.without_statements()
     pa.default_memory_pool().release_unused()
+    give_back()
     work = Work(
         parts,
         deciders,

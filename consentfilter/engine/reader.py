@@ -36,7 +36,7 @@ from consentfilter.reasons import Decision
 from consentfilter.records import Bound
 
 #: At most so many rows are decided at a time: they fit the processor's caches.
-PIECE_ROWS: Final = 1 << 17
+PIECE_ROWS: Final = 1 << 16
 #: And at most about so many uncompressed bytes.
 PIECE_BYTES: Final = 64 << 20
 #: A row group beyond this size becomes several, so that memory stays bounded.
