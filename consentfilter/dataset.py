@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 
 import pydantic
 
+from consentfilter import spellings
 from consentfilter import taxonomy as trees
 from consentfilter.consent.binding import EventsBinding
 from consentfilter.digest import canonical_json, sha256
@@ -66,6 +67,7 @@ class ValueSource(_Frozen):
     def _from_name(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"column": value}
+        value = spellings.source(value)
         if isinstance(value, Mapping) and isinstance(value.get("map"), Mapping):
             listed = {_key_text(key): name for key, name in value["map"].items()}
             return {**value, "map": listed}
@@ -107,7 +109,7 @@ class SubjectSource(_Frozen):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _from_name(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
+        return {"column": value} if isinstance(value, str) else spellings.subject(value)
 
     @pydantic.model_validator(mode="after")
     def _one_of(self) -> SubjectSource:
@@ -154,7 +156,9 @@ class SegmentBinding(_Frozen):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _from_name(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"column": value}
+        return spellings.segments(value)
 
 
 class FieldBinding(_Frozen):
@@ -266,6 +270,11 @@ class Dataset(_Frozen):
     redaction: RedactionDefaults = RedactionDefaults()
     taxonomy: TaxonomyExtension = TaxonomyExtension()
     events: EventsBinding = EventsBinding()
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, value: Any) -> Any:
+        return spellings.dataset(value)
 
     @pydantic.field_validator("record_id")
     @classmethod

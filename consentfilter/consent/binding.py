@@ -15,11 +15,16 @@ here as a constant; nothing is assumed. A two-column export of opt-ins::
 
 from __future__ import annotations
 
+import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final
 
 import pydantic
+
+from consentfilter import spellings
+from consentfilter.consent import vocabulary
+from consentfilter.taxonomy import BASE
 
 _Name = Annotated[str, pydantic.StringConstraints(min_length=1)]
 
@@ -56,7 +61,7 @@ class EventSource(_Frozen):
             return {"column": value}
         if not isinstance(value, Mapping):
             return value
-        plain = dict(value)
+        plain = dict(spellings.source(value))
         if isinstance(plain.get("map"), Mapping):
             plain["map"] = _text_map(plain["map"])
         if "constant" in plain:
@@ -81,6 +86,28 @@ def _text_map(listed: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _standard(column: str) -> Any:
     return pydantic.Field(default=EventSource(column=column))
+
+
+_WORDS: Final = {
+    "expression": vocabulary.EXPRESSIONS,
+    "actor_type": vocabulary.ACTOR_TYPES,
+    "legal_basis": vocabulary.LEGAL_BASES,
+    "actor_verified": ("true", "false"),
+}
+_TIMES: Final = ("occurred_at", "recorded_at", "valid_from", "valid_until")
+_NODES: Final = {"purpose": BASE.purposes, "category": BASE.categories}
+
+
+def _is_value(name: str, text: str) -> bool:
+    """Tell whether a text can only be a value of a column, not a column's name."""
+    if name in (*_TIMES, "data_from", "data_until"):
+        try:
+            return dt.datetime.fromisoformat(text).tzinfo is not None
+        except ValueError:
+            return False
+    if name in _NODES:
+        return text == vocabulary.EVERYTHING or text in _NODES[name]
+    return text in _WORDS.get(name, ())
 
 
 class EventsBinding(_Frozen):
@@ -137,6 +164,12 @@ class EventsBinding(_Frozen):
     assume_timezone: _Name | None = None
     day_precision: bool = False
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, value: Any) -> Any:
+        names = [name for name in cls.model_fields if name not in OPTIONS]
+        return spellings.events(value, names, vocabulary.STATUSES)
+
     @pydantic.field_validator("statuses", mode="before")
     @classmethod
     def _status_words(cls, value: Any) -> Any:
@@ -145,13 +178,12 @@ class EventsBinding(_Frozen):
     @pydantic.field_validator("statuses")
     @classmethod
     def _known_statuses(cls, value: dict[str, str]) -> dict[str, str]:
-        from consentfilter.consent.vocabulary import STATUSES
-
-        wrong = sorted({ours for ours in value.values() if ours not in STATUSES})
+        words = vocabulary.STATUSES
+        wrong = sorted({ours for ours in value.values() if ours not in words})
         if wrong:
             raise ValueError(
                 f"{', '.join(map(repr, wrong))}: not a status; wanted one of "
-                + ", ".join(STATUSES)
+                + ", ".join(words)
             )
         return value
 
@@ -169,6 +201,23 @@ class EventsBinding(_Frozen):
         """Return where a standard event column comes from; None: switched off."""
         found: EventSource | None = getattr(self, name)
         return found
+
+    def for_columns(self, names: Collection[str]) -> EventsBinding:
+        """Return the binding for a file with these columns.
+
+        A plain name that is no column of the file, but can only be a value (a word
+        of a closed list, `*`, an instant), is that value for every event.
+        """
+        found = {}
+        for name in self.model_fields_set - OPTIONS:
+            source = self.source(name)
+            if source is None or source.column is None or source.map is not None:
+                continue
+            if source.column.split(".")[0] in names or source.column in names:
+                continue
+            if _is_value(name, source.column):
+                found[name] = EventSource(constant=source.column)
+        return self.model_copy(update=found) if found else self
 
     def states(self, name: str) -> bool:
         """Tell whether the binding itself named this column (not a default)."""

@@ -46,6 +46,7 @@ class Layout:
     """
 
     def __init__(self, table: pa.Table, binding: EventsBinding, file: str) -> None:
+        binding = binding.for_columns(table.column_names)
         self._table, self._binding, self._file = table, binding, file
         self.num_rows: int = table.num_rows
         self.problems: list[str] = []
