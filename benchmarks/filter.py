@@ -163,7 +163,7 @@ def _print(options: argparse.Namespace, used: dict[str, list[Usage]]) -> None:
         f"{options.subjects:,} subjects, {os.cpu_count()} CPUs, "
         f"{options.repeat} interleaved runs"
     )
-    print(f"{'job':<14}{'wall s':>9}{'min':>8}{'CPU s':>9}{'peak GB':>9}{'ratio':>8}")
+    print(f"{'job':<18}{'wall s':>9}{'min':>8}{'CPU s':>9}{'peak GB':>9}{'ratio':>8}")
     theirs = [_best(used[name]) for name in HAND_WRITTEN if name in used]
     for name, turns in used.items():
         ratio = f"{_best(turns) / min(theirs):.2f}" if theirs else "-"
