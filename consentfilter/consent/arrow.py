@@ -20,29 +20,27 @@ CHUNK_ROWS: Final = 4_194_304
 _NULL_ROWS: Final = 65_536
 
 
-def statements_table(statements: pl.DataFrame, placed: pl.DataFrame) -> pa.Table:
+def statements_table(
+    statements: dict[str, pl.Series], placed: pl.DataFrame
+) -> pa.Table:
     """Return derived statements, in their order, in the snapshot's schema.
 
-    One column after the other, so that only one is in memory twice.
-
     Args:
-        statements: the statements, in no order.
+        statements: the columns that hold anything, rows in no order. Each one is
+            taken out as it is used, so that not all are in memory twice.
         placed: `row` (of each statement, in order), `order_in_group`,
             `superseded_at`.
     """
-    null_counts = statements.null_count().row(0, named=True)
     size = placed.height
     columns = []
     for field in SNAPSHOT:
-        name = field.name
-        if name in placed.columns:
-            values = placed[name]
-        elif null_counts[name] == statements.height:
+        if field.name in placed.columns:
+            values = placed[field.name]
+        elif field.name in statements:
+            values = statements.pop(field.name).gather(placed["row"])
+        else:
             columns.append(nulls(size, field.type))
             continue
-        else:
-            values = statements[name].gather(placed["row"])
-            statements = statements.drop(name)
         if values.null_count() == size:
             columns.append(nulls(size, field.type))
         else:

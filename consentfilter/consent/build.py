@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from consentfilter import ids
 from consentfilter.consent import files
-from consentfilter.consent.arrow import statements_table
 from consentfilter.consent.binding import STANDARD, EventsBinding
 from consentfilter.consent.canonical import snapshot_id
 from consentfilter.consent.derive import DERIVATION_VERSION, Derived, derive
@@ -113,10 +112,9 @@ def _assembled(
     is_compact: bool,
     notes: BuildNotes,
 ) -> ConsentSnapshot:
-    statements = statements_table(derived.statements, derived.placed)
     meta = SnapshotMeta(
         schema_version=SCHEMA_VERSION,
-        snapshot_id=snapshot_id(statements),
+        snapshot_id=snapshot_id(derived.statements),
         as_of=as_of,
         built_at=built_at,
         derivation_version=DERIVATION_VERSION,
@@ -131,13 +129,14 @@ def _assembled(
         examples=derived.examples,
         id_key_fingerprint=None if id_key is None else ids.key_fingerprint(id_key),
     )
-    return ConsentSnapshot(statements, meta, notes)
+    return ConsentSnapshot(derived.statements, meta, notes)
 
 
 def _emptied(frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Return all frames as one and keep none, so that memory can be given back."""
     whole = pl.concat(frames) if frames else pl.DataFrame(schema=FRAME)
     frames.clear()
+    pa.default_memory_pool().release_unused()  # what reading the files took
     return whole
 
 

@@ -13,8 +13,10 @@ from typing import Final
 
 import polars as pl
 import polars_hash
+import pyarrow as pa
 
 from consentfilter.consent import vocabulary as v
+from consentfilter.consent.arrow import statements_table
 from consentfilter.consent.columns import INSTANT
 from consentfilter.consent.doubts import BIT, CODES, bits
 from consentfilter.consent.events import SCOPES
@@ -38,9 +40,7 @@ class Derived:
     """What a derivation found.
 
     Attributes:
-        statements: the surviving statements, in no order, with `statement_id`.
-        placed: where they stand, in order: `row` (uint32, in `statements`), `group`,
-            `order_in_group` (int32) and `superseded_at`.
+        statements: the surviving statements, in the schema and order of a snapshot.
         sources: per source_id: `rows` (distinct events) and `watermark`.
         set_aside: how many events were not used, by code.
         widened: how many restricting events were kept in spite of a doubt, by code.
@@ -51,8 +51,7 @@ class Derived:
         num_voided: statements that a `voided` event removed.
     """
 
-    statements: pl.DataFrame
-    placed: pl.DataFrame
+    statements: pa.Table
     sources: pl.DataFrame
     set_aside: dict[str, int]
     widened: dict[str, int]
@@ -87,9 +86,11 @@ def derive(events: pl.DataFrame, *, is_compact: bool = False) -> Derived:
     placed = _superseded(kept, in_order(kept, GROUP))
     if is_compact:
         placed = without_covered_grants(kept, placed)
+    filled = kept.null_count().row(0, named=True)
+    columns = {name: kept[name] for name in filled if filled[name] < kept.height}
+    del kept
     return Derived(
-        statements=kept,
-        placed=placed,
+        statements=statements_table(columns, placed),
         sources=sources,
         set_aside=_counted(doubted.filter("is_aside")),
         widened=_counted(doubted.filter(~pl.col("is_aside"))),
@@ -178,7 +179,7 @@ def _with_statement_ids(kept: pl.DataFrame) -> pl.DataFrame:
     kept = kept.rename({"event_id": "statement_id"})
     in_conflict = (pl.col("doubts") & pl.lit(_CONFLICT, pl.UInt32)) != 0
     several = kept.filter(in_conflict)
-    spent = ["content", "doubts", "at", "voids_event_id"]
+    spent = ["content", "doubts", "at", "voids_event_id", "occurred_at"]
     if several.is_empty():
         return kept.drop(spent)
     content = [name for name in several.columns if name != "at"]

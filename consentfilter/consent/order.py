@@ -20,6 +20,8 @@ from consentfilter.consent import vocabulary as v
 #: Text is compared by at most this many words of 8 bytes, beyond what all share.
 MAX_WORDS: Final = 4
 _WORD_BYTES: Final = 8
+#: Texts that are packed at a time; bounds the memory of packing.
+_PACKED_ROWS: Final = 524_288
 
 
 def in_order(statements: pl.DataFrame, group: Sequence[str]) -> pl.DataFrame:
@@ -102,13 +104,15 @@ def _sorted_rows(
     keys["severity"] = statements.select(_severity()).to_series()
     keys["recorded_at"] = statements["recorded_at"].to_physical()
     add_text("statement_id")
+    names = list(keys)
     frame = pl.DataFrame(keys).with_row_index("row")
+    keys.clear()  # the frame has them now, and is not wanted after the first sort
     # A sort by one integer is fast, and one by many is fast on what is nearly sorted.
-    frame = frame.sort(next(iter(keys)), nulls_last=True)
-    frame = frame.sort(list(keys), nulls_last=True)
+    frame = frame.sort(names[0], nulls_last=True)
+    frame = frame.sort(names, nulls_last=True)
     if not doubtful:
         return frame["row"]
-    return _settled(frame, statements, list(keys), doubtful)
+    return _settled(frame, statements, names, doubtful)
 
 
 def _settled(
@@ -183,35 +187,43 @@ def packed(texts: pl.Series) -> tuple[list[pl.Series], bool]:
         The words (uint64), the first one first, and whether they are exact: equal
         words are equal texts.
     """
-    stated = texts.drop_nulls()
-    if stated.is_empty():
+    if texts.null_count() == len(texts):
         nothing = pl.Series(values=[None], dtype=pl.UInt64)
         return [nothing.new_from_index(0, len(texts))], True
-    shared = _shared_prefix(str(stated.min()), str(stated.max()))
-    arrow = texts.to_arrow().cast(pa.large_string())
-    offsets = np.frombuffer(arrow.buffers()[1], np.int64)
-    offsets = offsets[arrow.offset : arrow.offset + len(arrow) + 1]
-    used = np.frombuffer(arrow.buffers()[2] or b"", np.uint8)
+    shared = _shared_prefix(str(texts.min()), str(texts.max()))
+    longest = int(str(texts.str.len_bytes().max())) - shared
+    needed = max(1, -(-longest // _WORD_BYTES))
+    words = np.empty((min(MAX_WORDS, needed), len(texts)), np.uint64)
+    is_exact = needed <= MAX_WORDS
+    for start in range(0, len(texts), _PACKED_ROWS):
+        part = texts.slice(start, _PACKED_ROWS).to_arrow().cast(pa.large_string())
+        has_zeros = _pack(part, shared, words[:, start : start + len(part)])
+        is_exact = is_exact and not has_zeros
+    packed_words = [pl.Series(word) for word in words]
+    if texts.null_count():
+        packed_words = [word.set(texts.is_null(), None) for word in packed_words]
+    return packed_words, is_exact
+
+
+def _pack(texts: pa.Array, shared: int, words: np.ndarray) -> bool:
+    """Write the words of `pa.large_string()` texts; tell whether a text has a NUL."""
+    offsets = np.frombuffer(texts.buffers()[1], np.int64)
+    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
+    used = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
     data = np.concatenate([used, np.zeros(_WORD_BYTES, np.uint8)])
     window = np.ndarray(
         (len(data) - _WORD_BYTES + 1,), ">u8", buffer=data.data, strides=(1,)
     )
     ends = offsets[1:]
     starts = np.minimum(offsets[:-1] + shared, ends)
-    needed = max(1, -(-int((ends - starts).max()) // _WORD_BYTES))
-    words = []
-    for at in range(min(MAX_WORDS, needed)):
+    for at, word in enumerate(words):
         first = np.minimum(starts + at * _WORD_BYTES, ends)
         missing = _WORD_BYTES - np.minimum(ends - first, _WORD_BYTES)
         spare = (8 * missing).astype(np.uint64) % 64
-        word = (window[first].astype(np.uint64) >> spare) << spare
+        word[:] = (window[first].astype(np.uint64) >> spare) << spare
         # A shift by 64 is undefined; nothing is left of the text there anyway.
         word[missing == _WORD_BYTES] = 0
-        values = pl.Series(word)
-        words.append(
-            values.set(texts.is_null(), None) if texts.null_count() else values
-        )
-    return words, needed <= MAX_WORDS and not (used == 0).any()
+    return bool((used == 0).any())
 
 
 def _shared_prefix(least: str, most: str) -> int:
