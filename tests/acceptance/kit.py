@@ -135,13 +135,16 @@ class World(NamedTuple):
     policy: pathlib.Path
     root: pathlib.Path
 
-    def filter(self, *more: object, out: str = "release", usual: bool = True) -> Said:
-        """Run `consentfilter filter` on it."""
+    def filter(
+        self, *more: object, out: str = "release", usual: bool = True, last: Any = ()
+    ) -> Said:
+        """Run `consentfilter filter` on it; `last` comes after everything."""
         return cli(
             *("filter", self.dump, "--consent", self.consent),
             *("--policy", self.policy, "--out", self.root / out),
             *(USUAL if usual else ()),
             *more,
+            *last,
         )
 
     def release(self, *more: object, out: str = "release") -> pathlib.Path:
