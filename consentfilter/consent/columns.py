@@ -23,6 +23,7 @@ INSTANT: Final = pl.Datetime("us", "UTC")
 Reading = Literal["earliest", "latest"]
 
 _MICROSECONDS: Final = {"s": 1_000_000, "ms": 1000, "us": 1}
+_FAR: Final = 2**63 - 1
 _NAIVE: Final = r"^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.]\d+)?)?)?$"
 _NEXT_STEP: Final = (
     "give every time an offset, or state `assume_timezone` under `events:` in the "
@@ -241,7 +242,7 @@ def instants(
             column, zone, ambiguous=reading, nonexistent="latest"
         )
     found = _from_numbers(column)
-    return found, pl.Series(values=[False]).new_from_index(0, len(found))
+    return found, pl.Series(column.is_valid()) & found.is_null()
 
 
 def is_naive(column: pa.ChunkedArray) -> bool:
@@ -255,7 +256,10 @@ def _from_numbers(column: pa.ChunkedArray) -> pl.Series:
     numbers = _series(column.cast(pa.int64()))
     if unit == "ns":
         return (numbers // 1000).cast(INSTANT)
-    return (numbers * _MICROSECONDS[unit]).cast(INSTANT)
+    factor = _MICROSECONDS[unit]
+    # What microseconds cannot express would come out as some other time.
+    is_near = numbers.is_between(-_FAR // factor, _FAR // factor)
+    return (numbers.set(~is_near, None) * factor).cast(INSTANT)
 
 
 def _from_text(

@@ -66,6 +66,14 @@ def test_nanoseconds_before_1970_are_rounded_down() -> None:
     assert found == dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC)
 
 
+@pytest.mark.parametrize("unit", ["s", "ms"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_time_beyond_all_times_cannot_be_read(unit: str, sign: int) -> None:
+    value = pa.array([sign * 2**62], pa.timestamp(unit, "UTC"))
+    snapshot = build_snapshot(with_column("occurred_at", value), as_of=AS_OF)
+    assert snapshot.meta.quarantine == {"no_time": 1}
+
+
 @pytest.mark.parametrize(
     "text",
     [
