@@ -198,7 +198,7 @@ def _raw_frame(
         word = word.fill_null(default)
         parts[name] = word.cast(kind, strict=False)
     actor = _else(layout.words("actor_type"), "self", pl.Categorical, size)
-    parts["actor_text"] = actor
+    actor = actor.fill_null("self")
     parts["actor_type"] = actor.cast(ACTOR_TYPE, strict=False)
     verified = _else(layout.booleans("actor_verified"), False, pl.Boolean, size)
     parts["actor_verified"] = verified.fill_null(False)
@@ -228,15 +228,13 @@ def _times(layout: Layout) -> dict[str, pl.Series]:
     """Read times; a local time that was shown twice is read against the act."""
     parts: dict[str, pl.Series] = {}
     for name in ("occurred_at", "recorded_at"):
-        late, _ = layout.instants(name, "latest")
+        late, unreadable = layout.instants(name, "latest")
+        if name == "recorded_at":
+            parts["is_recorded_broken"] = unreadable
         early = late
         if layout.has_two_readings(name):
             early, _ = layout.instants(name, "earliest")
         parts[name], parts[f"{name}_early"] = late, early
-    parts["has_recorded_at"] = pl.Series(values=[layout.has("recorded_at")])
-    parts["has_recorded_at"] = parts["has_recorded_at"].new_from_index(
-        0, layout.num_rows
-    )
     broken = pl.Series(values=[False]).new_from_index(0, layout.num_rows)
     for name, reading in _WINDOWS.items():
         parts[name], unreadable = layout.instants(
@@ -292,7 +290,8 @@ def _timed(
         )
     acted = pl.col("acted_at")
     cut = pl.lit(as_of, INSTANT)
-    no_record = recorded.is_null() & (pl.col("has_recorded_at") | occurred.is_null())
+    # Not stated, it is when the act occurred; stated and unreadable, it is a doubt.
+    no_record = recorded.is_null() & (pl.col("is_recorded_broken") | occurred.is_null())
     frame = frame.with_columns(
         doubts=_bit("no_time", occurred.is_null()) | _bit("no_recorded_at", no_record),
         # Without any time a restriction stands from the cut on, so that no grant
@@ -354,8 +353,7 @@ def _judged(frame: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     odd_category = restricts & ~pl.col("category").is_in(categories)
     enum_doubt = {
         "unknown_expression": pl.col("expression").is_null(),
-        "unknown_actor_type": pl.col("actor_type").is_null()
-        & (permits | pl.col("actor_text").is_not_null()),
+        "unknown_actor_type": pl.col("actor_type").is_null(),
         "unknown_legal_basis": pl.col("legal_basis").is_null(),
     }
     is_odd = pl.any_horizontal(*enum_doubt.values())

@@ -70,9 +70,10 @@ def standard(event: Event, as_of: dt.datetime) -> Event | None:
     occurred, recorded = event.get("occurred_at"), event.get("recorded_at")
     if occurred is None:
         doubts.add("no_time")
-    if recorded is None:
+    if recorded is None and occurred is None:
         doubts.add("no_recorded_at")
-        recorded = min(occurred or as_of, as_of)
+        recorded = as_of
+    recorded = recorded or occurred
     if recorded > as_of:
         return None
     effective = occurred or recorded
@@ -102,16 +103,14 @@ def standard(event: Event, as_of: dt.datetime) -> Event | None:
     for name in WINDOWS:
         out[name] = event.get(name) if permits else None
     expression = _word(event.get("expression")) or "unspecified"
-    actor = _word(event.get("actor_type"))
+    actor = _word(event.get("actor_type")) or "self"
     is_odd = False
     if expression not in EXPRESSIONS:
         doubts.add("unknown_expression")
         is_odd, expression = True, None
     if actor not in ACTORS:
-        if permits or actor is not None:
-            doubts.add("unknown_actor_type")
-            is_odd = True
-        actor = "unknown"
+        doubts.add("unknown_actor_type")
+        is_odd, actor = True, "unknown"
     if out["legal_basis"] not in BASES:
         doubts.add("unknown_legal_basis")
         is_odd = True

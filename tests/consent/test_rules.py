@@ -40,7 +40,6 @@ BROKEN_GRANTS: dict[str, dict[str, Any]] = {
     "no_purpose": {"purpose": None},
     "no_category": {"category": "  "},
     "no_time": {"occurred_at": None},
-    "no_recorded_at": {"recorded_at": None},
     "unknown_expression": {"expression": "Explicit"},
     "unknown_actor_type": {"actor_type": "cat"},
     "unknown_legal_basis": {"legal_basis": "whim"},
@@ -74,8 +73,24 @@ def test_a_broken_grant_is_located_in_one_sentence(code: str, grant: Make) -> No
     ]
 
 
-def test_a_missing_actor_type_is_a_doubt_about_a_grant(grant: Make) -> None:
-    assert built(grant(actor_type=None)).meta.quarantine == {"unknown_actor_type": 1}
+def test_what_one_event_does_not_state_has_the_default_of_an_absent_column(
+    grant: Make,
+) -> None:
+    stated = grant(event_id="stated")
+    sparse = grant(event_id="sparse", actor_type=None, recorded_at=None)
+    for row in rows(stated, sparse):
+        assert row["actor_type"] == "self"
+        assert row["recorded_at"] == row["effective_at"] == MADE
+
+
+def test_a_recorded_at_that_cannot_be_read_is_a_doubt_about_a_grant(
+    grant: Make,
+) -> None:
+    table = as_table(grant())
+    at = table.schema.get_field_index("recorded_at")
+    table = table.set_column(at, "recorded_at", pa.array(["soon"]))
+    snapshot = build_snapshot(table, as_of=AS_OF)
+    assert snapshot.meta.quarantine == {"no_recorded_at": 1}
 
 
 def test_an_act_without_effect_is_set_aside_like_a_grant(grant: Make) -> None:
@@ -111,7 +126,7 @@ BROKEN_DENIALS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "actor missing": (
         {"actor_type": None},
         "",
-        {"purpose": "improve.train_ai", "actor_type": "unknown"},
+        {"purpose": "improve.train_ai", "actor_type": "self"},
     ),
     "basis unknown": (
         {"legal_basis": "zzz"},
@@ -130,7 +145,7 @@ BROKEN_DENIALS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "recorded_at missing": (
         {"recorded_at": None},
-        "no_recorded_at",
+        "",
         {"effective_at": MADE, "recorded_at": MADE},
     ),
     "placeholder with scope": (
