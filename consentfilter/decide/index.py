@@ -38,7 +38,7 @@ _LEAST: Final = np.iinfo(np.int64).min
 #: Threads that tabulate one row of questions.
 _THREADS: Final = min(8, os.cpu_count() or 1)
 #: Statements looked at in one go: bounds the memory of an evaluation.
-PIECE: Final = 1 << 20
+PIECE: Final = 1 << 18
 #: Bytes that all tables of an index may take together.
 TABLE_BUDGET_BYTES: Final = 400 << 20
 _TABLE_ROW_BYTES: Final = 22
