@@ -47,7 +47,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["release", "transform", "join"])
+    parser.add_argument("parts", nargs="*", help="default: all three")
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--subjects", type=int, default=200_000)
     parser.add_argument("--join-subjects", type=int, default=5_000_000)

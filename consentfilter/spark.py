@@ -30,7 +30,8 @@ from consentfilter.engine.cluster.attempts import (
     read_done,
     write_attempt,
 )
-from consentfilter.engine.cluster.deciding import Deciding, carry
+from consentfilter.engine.cluster.carried import carry
+from consentfilter.engine.cluster.deciding import Deciding
 from consentfilter.engine.cluster.keys import carry_keys
 from consentfilter.engine.cluster.planning import (
     ReleaseJob,
@@ -165,7 +166,7 @@ def prepare(
         links: side file of linked identities (likewise).
         release_key: 32 bytes that key pseudonyms; None: random.
         id_key: keys subject ids; must be the snapshot's.
-        staging: a place that all executors read, for consent of more than 64 MiB.
+        staging: a place that all executors read, for consent of more than 1 MiB.
 
     Raises:
         ConsentFilterError: what was given cannot be used.
@@ -183,7 +184,11 @@ def prepare(
         deciders.policy,
         deciders.dataset,
         deciders.taxonomy,
-        carry(deciders.consent, None if staging is None else locate(staging)),
+        carry(
+            deciders.consent,
+            None if staging is None else locate(staging),
+            is_remote=True,
+        ),
         carry_keys(release_key or secrets.token_bytes(RELEASE_KEY_BYTES), id_key),
     )
 

@@ -47,6 +47,8 @@ class ReadInbox(beam.PTransform):
             | "Tick" >> PeriodicImpulse(fire_interval=self._every_s, **ends)
             | "Look"
             >> beam.ParDo(_Claim(self._inbox)).with_output_types(dict[str, Any])
+            # Else reading is fused with deciding, which waits for the pointer.
+            | "Read on" >> beam.Reshuffle()
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import pathlib
+import pickle
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pytest
+from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from consentfilter.beam import LEDGER_SCHEMA, ConsentFilter, Decided
 from consentfilter.dataset import Dataset
-from consentfilter.engine.beam.runners import refuse_pipeline
+from consentfilter.engine.beam.runners import refuse_distance, refuse_pipeline
+from consentfilter.engine.cluster import carried
 from consentfilter.errors import InputError
 from consentfilter.policy import Policy
 from tests import made
@@ -305,18 +308,25 @@ def test_a_dask_pipeline_is_refused_by_name() -> None:
 def test_large_consent_needs_a_staging_place_and_is_read_from_there(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consentfilter.engine.cluster.deciding.MAX_INLINE_BYTES", 100)
-    with pytest.raises(InputError, match="staging="):
-        _filter()
+    monkeypatch.setattr(carried, "MAX_INLINE_BYTES", 100)
+    here = _filter()._deciding.consent
+    assert here.load() is here.load()
+    far = collections.namedtuple("Pipeline", "runner")(PortableRunner())
+    with pytest.raises(InputError, match="PortableRunner works in other processes"):
+        refuse_distance(far, here)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(carried, "_HERE", {})
+        with pytest.raises(InputError, match="staging="):
+            pickle.loads(pickle.dumps(here)).load()
     step = _filter(staging=str(tmp_path))
     (staged,) = tmp_path.iterdir()
     with beam.Pipeline("FnApiRunner") as pipeline:
         decided = pipeline | beam.Create(_dicts()).with_output_types(dict) | step
         ids = decided.kept | beam.Map(lambda row: row["record_id"])
         assert_that(ids, equal_to(KEPT))
+    there = pickle.dumps(step._deciding.consent)
+    monkeypatch.setattr(carried, "_HERE", {})  # as in another process
+    assert pickle.loads(there).load().snapshot.meta.as_of == made.AS_OF
     staged.write_bytes(b"other consent")
-    step = _filter(staging=str(tmp_path), release_key=bytes(32))
-    staged.write_bytes(b"other consent")
-    with pytest.raises(Exception, match="has changed since"):  # noqa: SIM117
-        with beam.Pipeline("FnApiRunner") as pipeline:
-            _ = pipeline | beam.Create(_dicts()).with_output_types(dict) | step
+    with pytest.raises(InputError, match="has changed since"):
+        pickle.loads(there).load()

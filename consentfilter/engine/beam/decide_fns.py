@@ -7,14 +7,13 @@ what comes out keeps each row's own timestamp and window.
 
 from __future__ import annotations
 
-import collections
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from consentfilter.binding import needed_columns
@@ -113,84 +112,67 @@ class DecideRows(_Decider):
 
     def start_bundle(self) -> None:
         """Begin with nothing gathered."""
-        self._gathered: dict[Any, list[tuple[Any, Timestamp]]] = (
-            collections.defaultdict(list)
-        )
+        self._gathered: list[WindowedValue] = []
         self._gathered_for: Held | None = None
-        self._count = 0
 
     def process(
         self,
         row: Any,
-        timestamp: Timestamp = beam.DoFn.TimestampParam,
-        window: Any = beam.DoFn.WindowParam,
+        element: WindowedValue = beam.DoFn.WindowedValueParam,
         readings: Iterable[Any] = (),  # last: Beam drops a default in the middle
-    ) -> Emitted:
+    ) -> Emitted | None:
         """Gather one row; decide what was gathered when it is enough."""
         held = self._now(readings)
-        if held is not self._gathered_for and self._count:
-            yield from self._flush()
-        self._gathered_for = held
-        self._gathered[window].append((row, timestamp))
-        self._count += 1
-        if self._count >= self._batch_rows:
-            yield from self._flush()
+        if held is not self._gathered_for:
+            before, self._gathered = self._gathered, [element]
+            made_for, self._gathered_for = self._gathered_for, held
+            return self._decided(before, made_for) if before else None
+        self._gathered.append(element)
+        return self._flush() if len(self._gathered) >= self._batch_rows else None
 
     def finish_bundle(self) -> Emitted:
         """Decide the rest."""
-        yield from self._flush()
+        return self._flush()
 
     def _flush(self) -> Emitted:
-        gathered, self._gathered = self._gathered, collections.defaultdict(list)
-        self._count = 0
-        for window, pairs in gathered.items():
-            rows = [row for row, _ in pairs]
-            times = [time for _, time in pairs]
-            yield from self._decided(rows, times, window)
+        gathered, self._gathered = self._gathered, []
+        return self._decided(gathered, self._gathered_for) if gathered else iter(())
 
-    def _decided(self, rows: list[Any], times: list[Timestamp], window: Any) -> Emitted:
-        """Decide rows of one window; find those that cannot be read by halving."""
+    def _decided(self, elements: list[WindowedValue], held: Held | None) -> Emitted:
+        """Decide rows; find those that cannot be read by halving."""
         try:
-            kept, dropped, ledger = self._outputs(rows)
+            return self._outputs(elements, held)
         except InputError as error:
             if not self._catches:
                 raise
-            if len(rows) == 1:
-                yield _placed(ERRORS, (str(error), rows[0]), times[0], window)
-                return
-            half = len(rows) // 2
-            yield from self._decided(rows[:half], times[:half], window)
-            yield from self._decided(rows[half:], times[half:], window)
-            return
-        windows = (window,)
-        for at, row in kept:
-            yield WindowedValue(row, times[at], windows)
-        for at, pair in dropped:
-            yield _placed(DROPPED, pair, times[at], window)
-        for batch in batches_of(ledger):
-            yield _placed(LEDGER, batch, max(times), window)
+            if len(elements) == 1:
+                (only,) = elements
+                return iter([_tag(ERRORS, only.with_value((str(error), only.value)))])
+        half = len(elements) // 2
+        return itertools.chain(
+            self._decided(elements[:half], held), self._decided(elements[half:], held)
+        )
 
-    def _outputs(
-        self, rows: list[Any]
-    ) -> tuple[Iterable[tuple[int, Any]], Iterable[tuple[int, Any]], pa.Table]:
-        held = self._gathered_for
+    def _outputs(self, elements: list[WindowedValue], held: Held | None) -> Emitted:
+        """Return what becomes of rows; what can fail has happened when it returns."""
+        rows = [element.value for element in elements]
         table = self._table(rows)
         if held is None:
             ids = _record_ids(table, self._dataset)
-            reason = outcomes.NO_SNAPSHOT_REASON
-            dropped = ((at, (reason, row)) for at, row in enumerate(rows))
-            return (), dropped, outcomes.ledger_without_snapshot(ids)
-        made = outcomes.outcome(table, held)
-        names = made.reasons.to_pylist()
-        is_dropped = made.is_dropped
-        left = dict(_redacted(rows, table, made, held))
-        return (
-            (
-                (at, left.get(at, rows[at]))
-                for at in np.flatnonzero(~is_dropped).tolist()
-            ),
-            ((at, (names[at], rows[at])) for at in np.flatnonzero(is_dropped).tolist()),
-            made.ledger,
+            told = outcomes.ledger_without_snapshot(ids)
+            names = [outcomes.NO_SNAPSHOT_REASON] * len(rows)
+            is_dropped = [True] * len(rows)
+            left: dict[int, Any] = {}
+        else:
+            made = outcomes.outcome(table, held)
+            told = made.ledger
+            words = made.reasons.dictionary.to_pylist()
+            names = [words[code] for code in made.reasons.indices.to_pylist()]
+            is_dropped = made.is_dropped.tolist()
+            left = dict(_redacted(rows, table, made, held))
+        return itertools.chain(
+            _row_outputs(elements, is_dropped, names, left),
+            _ledger_outputs(elements, told),
         )
 
     def _table(self, rows: Sequence[Any]) -> pa.Table:
@@ -249,5 +231,35 @@ def _tagged(tag: str, table: pa.Table) -> list[Any]:
     return [beam.pvalue.TaggedOutput(tag, batch) for batch in batches_of(table)]
 
 
-def _placed(tag: str, value: Any, time: Timestamp, window: Any) -> Any:
-    return beam.pvalue.TaggedOutput(tag, WindowedValue(value, time, (window,)))
+def _tag(tag: str, value: Any) -> Any:
+    return beam.pvalue.TaggedOutput(tag, value)
+
+
+def _row_outputs(
+    elements: list[WindowedValue],
+    is_dropped: list[bool],
+    names: list[str],
+    left: dict[int, Any],
+) -> Emitted:
+    """Yield each row, kept or dropped, with its own time and windows."""
+    for at, element in enumerate(elements):
+        if is_dropped[at]:
+            yield _tag(DROPPED, element.with_value((names[at], element.value)))
+        elif at in left:
+            yield element.with_value(left[at])
+        else:
+            yield element  # the very one that came in
+
+
+def _ledger_outputs(elements: list[WindowedValue], told: pa.Table) -> Emitted:
+    """Yield the ledger of rows, a batch for each set of windows they stand in."""
+    windows = elements[0].windows
+    by_windows: dict[Any, list[int]] = {}
+    if any(element.windows != windows for element in elements):
+        for at, element in enumerate(elements):
+            by_windows.setdefault(tuple(element.windows), []).append(at)
+    for positions in by_windows.values() or [None]:
+        rows = told if positions is None else told.take(pa.array(positions))
+        first = elements[0 if positions is None else positions[0]]
+        for batch in batches_of(rows):
+            yield _tag(LEDGER, first.with_value(batch))

@@ -81,13 +81,14 @@ class _Ask(beam.DoFn):
         self._deciding, self._buckets = deciding, buckets
 
     def setup(self) -> None:
-        """Load the id key."""
+        """Load the id key and the links."""
         _, self._id_key = self._deciding.keys.load()
+        self._links = self._buckets.common.load().links
 
     def process(self, footer: Footer) -> Iterator[tuple[int, tuple[str, bytes]]]:
         """Ask for the people of one part."""
         keys = read_keys(footer, self._deciding.dataset, self._id_key)
-        keys = with_linked(keys, self._buckets.common.links)
+        keys = with_linked(keys, self._links)
         for bucket, asked in self._buckets.of(keys):
             for piece in sliced(pa.table({"subject_key": asked})):
                 yield bucket, (footer.part.name, piece)
@@ -123,8 +124,9 @@ class _WriteAnswered(beam.DoFn):
         self._deciding, self._plan, self._buckets = deciding, plan, buckets
 
     def setup(self) -> None:
-        """Load the keys."""
+        """Load the keys, and what every worker has of the consent."""
         self._release_key, self._id_key = self._deciding.keys.load()
+        self._common = self._buckets.common.load()
 
     def process(
         self, found: tuple[str, dict[str, Iterable[object]]]
@@ -137,7 +139,7 @@ class _WriteAnswered(beam.DoFn):
         answers = {each[:3]: each[3] for each in met["answers"]}  # type: ignore[index]
         tables = {at: unsliced(piece) for at, piece in sorted(answers.items())}
         consent = consent_of(
-            self._buckets.common,
+            self._common,
             [table for at, table in tables.items() if at[1] == _STATEMENTS],
             [table for at, table in tables.items() if at[1] == _PEOPLE],
         )

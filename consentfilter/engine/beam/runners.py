@@ -17,10 +17,17 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 
+from consentfilter.engine.cluster.carried import CarriedConsent
 from consentfilter.errors import InputError
 
 DEFAULT_RUNNER: Final = "FnApiRunner"
 _DIRECT: Final = ("direct", "directrunner", "switchingdirectrunner")
+_IN_PROCESS: Final = (
+    "FnApiRunner",
+    "DirectRunner",
+    "SwitchingDirectRunner",
+    "BundleBasedDirectRunner",
+)
 _DASK: Final = (
     "DaskRunner: refused. It ignores tagged outputs, so dropped rows would come out "
     "as kept; use FnApiRunner, Flink, Dataflow, or consentfilter.spark."
@@ -107,3 +114,18 @@ def refuse_pipeline(pipeline: Any) -> None:
         InputError: the pipeline's runner is DaskRunner.
     """
     refuse_runner(type(pipeline.runner).__name__)
+
+
+def refuse_distance(pipeline: Any, consent: CarriedConsent) -> None:
+    """Refuse consent that workers in other processes would look for in vain.
+
+    Raises:
+        InputError: it is only in this process, and the runner works elsewhere.
+    """
+    name = type(pipeline.runner).__name__
+    if consent.is_only_here and name not in _IN_PROCESS:
+        raise InputError(
+            f"ConsentFilter: {name} works in other processes, and the consent is too "
+            "large to travel in the pipeline; name a place that all workers can read "
+            "(staging=)."
+        )

@@ -23,9 +23,10 @@ from consentfilter.engine.beam.decide_fns import (
     DecideRows,
 )
 from consentfilter.engine.beam.pointer import Pointed
-from consentfilter.engine.beam.runners import refuse_pipeline
+from consentfilter.engine.beam.runners import refuse_distance, refuse_pipeline
 from consentfilter.engine.beam.shapes import RowShape
-from consentfilter.engine.cluster.deciding import Deciding, carry
+from consentfilter.engine.cluster.carried import carry
+from consentfilter.engine.cluster.deciding import Deciding
 from consentfilter.engine.cluster.keys import carry_keys
 from consentfilter.engine.prepare import (
     RELEASE_KEY_BYTES,
@@ -108,7 +109,8 @@ class ConsentFilter(beam.PTransform):
             release_key: 32 bytes that key pseudonyms; None: random.
             id_key: keys subject ids; must be the snapshot's.
             schema: columns of dict elements whose type values do not always show.
-            staging: where consent is put that is too large for the pipeline itself.
+            staging: where consent of more than 1 MiB is put, for workers that are
+                other processes.
             batch_rows: rows gathered before they are decided together.
             catch_errors: give what cannot be read to `errors` instead of failing.
 
@@ -148,6 +150,8 @@ class ConsentFilter(beam.PTransform):
     def expand(self, elements: beam.PCollection) -> Decided:
         """Decide; every record is in exactly one of kept, dropped and errors."""
         refuse_pipeline(elements.pipeline)
+        if isinstance(self._deciding, Deciding):
+            refuse_distance(elements.pipeline, self._deciding.consent)
         if self._pointer is not None:
             _refuse_global_window(elements)
         kind = elements.element_type

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from consentfilter import binding
 from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
+from consentfilter.engine.cluster.carried import CarriedConsent, carry
 from consentfilter.engine.cluster.files import below, read_checked, write_file
 from consentfilter.engine.footers import Footer, open_parquet
 from consentfilter.engine.reader import (
@@ -54,7 +55,7 @@ class Buckets:
     place: Location
     first_keys: pa.Array
     sha256s: tuple[str, ...]
-    common: Consent
+    common: CarriedConsent
 
     def __len__(self) -> int:
         return len(self.first_keys) + 1
@@ -122,7 +123,7 @@ def write_buckets(
         snapshot=snapshot,
         subjects=None if people is None else people.slice(0, 0),
     )
-    return Buckets(place, first_keys, tuple(sha256s), common)
+    return Buckets(place, first_keys, tuple(sha256s), carry(common, place))
 
 
 def read_keys(footer: Footer, dataset: Dataset, id_key: bytes | None) -> pa.Array:

@@ -28,8 +28,9 @@ from consentfilter.digest import sha256
 from consentfilter.engine import repeats, statement
 from consentfilter.engine.cluster.attempts import EVIDENCE_SUFFIXES, Plan
 from consentfilter.engine.cluster.buckets import Buckets, write_buckets
+from consentfilter.engine.cluster.carried import carry
 from consentfilter.engine.cluster.committed import DonePart
-from consentfilter.engine.cluster.deciding import Deciding, carry
+from consentfilter.engine.cluster.deciding import Deciding
 from consentfilter.engine.cluster.files import (
     below,
     beside,
