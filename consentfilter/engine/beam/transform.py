@@ -177,10 +177,23 @@ class ConsentFilter(beam.PTransform):
         }
         for tag, wanted in kinds.items():
             made[tag].element_type = wanted
-        return Decided(*(made[tag] for tag in kinds))
+        # Rows come out of `finish_bundle`, and what a step emits there is lost if the
+        # next one takes batches (Beam's dataframes do): so a step of single elements
+        # stands between.
+        return Decided(
+            *(
+                made[tag]
+                | f"Pass on {tag}" >> beam.Map(_same).with_output_types(wanted)
+                for tag, wanted in kinds.items()
+            )
+        )
 
     def _side_inputs(self) -> Sequence[Any]:
         return () if self._pointer is None else (beam.pvalue.AsIter(self._pointer),)
+
+
+def _same(element: Any) -> Any:
+    return element
 
 
 def _refuse_global_window(elements: beam.PCollection) -> None:
