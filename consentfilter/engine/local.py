@@ -24,7 +24,7 @@ from consentfilter.engine.reader import CUT_BYTES, PartReader, Unit, units
 from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
 #: Rows in flight may take this much memory, unless told otherwise.
-DEFAULT_MEMORY_BYTES: Final = 768 << 20
+DEFAULT_MEMORY_BYTES: Final = 320 << 20
 # What decisions, ledger and evidence of a row take, about.
 _BYTES_PER_ROW: Final = 600
 
