@@ -17,10 +17,10 @@ from consentfilter.engine.cluster.buckets import (
     consent_of,
     read_keys,
     sliced,
-    unsliced,
     with_linked,
 )
 from consentfilter.engine.cluster.deciding import Deciding
+from consentfilter.engine.cluster.tables import from_bytes
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.prepare import Deciders, compile_run
 
@@ -107,7 +107,7 @@ class _Answer(beam.DoFn):
         bucket, requests = asked
         by_part: dict[str, list[pa.Array]] = collections.defaultdict(list)
         for part, piece in requests:
-            by_part[part] += unsliced(piece).column(0).chunks
+            by_part[part] += from_bytes(piece).column(0).chunks
         statements, people = self._buckets.read(bucket)
         keys = ((part, pa.concat_arrays(found)) for part, found in by_part.items())
         for part, own, side in answer(keys, statements, people):
@@ -137,7 +137,7 @@ class _WriteAnswered(beam.DoFn):
         assert isinstance(footer, Footer)
         # An attempt that was repeated may have answered twice, with equal slices.
         answers = {each[:3]: each[3] for each in met["answers"]}  # type: ignore[index]
-        tables = {at: unsliced(piece) for at, piece in sorted(answers.items())}
+        tables = {at: from_bytes(piece) for at, piece in sorted(answers.items())}
         consent = consent_of(
             self._common,
             [table for at, table in tables.items() if at[1] == _STATEMENTS],

@@ -131,6 +131,8 @@ def run_beam(
             emits=not dry_run,
             writes_ledger=not dry_run or out is not None,
         )
+        notes = consent_notes(deciders.consent)
+        del deciders  # workers have their own; the statements may go
         with abandoned_on_failure(job):
             _run(job, options)
             done = read_done(read_file(job.plan.done_place))
@@ -140,7 +142,7 @@ def run_beam(
                 remove_tree(job.plan.work)
             else:
                 manifest_sha256 = finish_job(job, done, signer=signer, workers=threads)
-    meta = deciders.consent.snapshot.meta
+    decided, meta = job.slim, job.slim.consent.snapshot.meta
     is_ledger = dry_run and out is not None
     return Summary(
         release=None if dry_run else target.shown,
@@ -149,12 +151,12 @@ def run_beam(
         is_signed=signer is not None and not dry_run,
         parts=len(footers),
         tally=sum((each.record.tally for each in done), Tally()),
-        as_of=deciders.as_of,
+        as_of=decided.as_of,
         snapshot_id=meta.snapshot_id,
-        policy_id=deciders.policy.id,
-        policy_version=deciders.policy.version,
-        lint=statement.lint_texts(deciders),
-        notes=consent_notes(deciders.consent),
+        policy_id=decided.policy.id,
+        policy_version=decided.policy.version,
+        lint=statement.lint_texts(decided),
+        notes=notes,
         seconds=(dt.datetime.now(dt.UTC) - job.started_at).total_seconds(),
     )
 

@@ -24,6 +24,7 @@ from consentfilter.consent.load import Consent
 from consentfilter.dataset import Dataset
 from consentfilter.engine.cluster.carried import CarriedConsent, carry
 from consentfilter.engine.cluster.files import below, read_checked, write_file
+from consentfilter.engine.cluster.tables import alone, from_bytes, to_bytes
 from consentfilter.engine.footers import Footer, open_parquet
 from consentfilter.engine.reader import (
     hive_columns,
@@ -78,8 +79,8 @@ class Buckets:
         place = below(self.place, str(bucket))
         content = read_checked(place, self.sha256s[bucket], "the consent")
         # Our own bytes: they have the digest that came with the pipeline.
-        held: tuple[pa.Table, pa.Table | None] = pickle.loads(content)
-        return held
+        own, side = pickle.loads(content)
+        return from_bytes(own), None if side is None else from_bytes(side)
 
 
 def write_buckets(
@@ -112,16 +113,18 @@ def write_buckets(
         side = None
         if people is not None and people_cuts is not None:
             side = people.slice(people_cuts[at], people_cuts[at + 1] - people_cuts[at])
-        content = pickle.dumps((own, side), protocol=5)
+        content = pickle.dumps(
+            (to_bytes(own), None if side is None else to_bytes(side))
+        )
         write_file(below(place, str(at)), content)
         sha256s.append(hashlib.sha256(content).hexdigest())
     snapshot = dataclasses.replace(
-        consent.snapshot, statements=statements.slice(named), notes=None
+        consent.snapshot, statements=alone(statements.slice(named)), notes=None
     )
     common = dataclasses.replace(
         consent,
         snapshot=snapshot,
-        subjects=None if people is None else people.slice(0, 0),
+        subjects=None if people is None else people.schema.empty_table(),
     )
     return Buckets(place, first_keys, tuple(sha256s), carry(common, place))
 
@@ -218,17 +221,7 @@ def sliced(table: pa.Table) -> Iterator[bytes]:
     """Yield a table as Arrow IPC streams of about `SLICE_BYTES`."""
     rows = max(1, SLICE_BYTES * len(table) // max(1, table.nbytes))
     for start in range(0, len(table), rows):
-        sink = pa.BufferOutputStream()
-        piece = table.slice(start, rows).combine_chunks()
-        with pa.ipc.new_stream(sink, piece.schema) as writer:
-            writer.write_table(piece)
-        yield bytes(sink.getvalue())
-
-
-def unsliced(content: bytes) -> pa.Table:
-    """Return the table of one slice."""
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_all()
+        yield to_bytes(table.slice(start, rows).combine_chunks())
 
 
 def _is_asked(table: pa.Table, keys: pa.Array) -> pa.ChunkedArray:

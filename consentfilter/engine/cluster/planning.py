@@ -165,9 +165,8 @@ def plan_release(
 def slim(deciders: Deciders) -> Deciders:
     """Return what decides without statements and people: what a manifest names."""
     consent = deciders.consent
-    snapshot = dataclasses.replace(
-        consent.snapshot, statements=consent.snapshot.statements.slice(0, 0), notes=None
-    )
+    nothing = consent.snapshot.statements.schema.empty_table()
+    snapshot = dataclasses.replace(consent.snapshot, statements=nothing, notes=None)
     bare = dataclasses.replace(consent, snapshot=snapshot, subjects=None, links=None)
     return dataclasses.replace(deciders, consent=bare)
 
