@@ -15,19 +15,24 @@ from consentfilter.engine.cluster.buckets import (
     Buckets,
     answer,
     consent_of,
+    fetch_answer,
+    leave_answer,
     read_keys,
     sliced,
     with_linked,
 )
 from consentfilter.engine.cluster.deciding import Deciding
+from consentfilter.engine.cluster.files import below
 from consentfilter.engine.cluster.tables import from_bytes
 from consentfilter.engine.footers import Footer
 from consentfilter.engine.prepare import Deciders, compile_run
+from consentfilter.engine.storage import Location
 
 _STATEMENTS: Final = 0
 _PEOPLE: Final = 1
-#: (bucket, kind, slice): orders a part's answers as the snapshot is ordered.
-Answer = tuple[int, int, int, bytes]
+#: (bucket, kind, name, digest) of a file; buckets order a part's answers as the
+#: snapshot is ordered.
+Answer = tuple[int, int, str, str]
 
 
 class DecidePartsByKeys(beam.PTransform):
@@ -47,6 +52,7 @@ class DecidePartsByKeys(beam.PTransform):
         super().__init__()
         self._footers = list(footers)
         self._deciding, self._plan, self._buckets = deciding, plan, buckets
+        self._answers = below(plan.work, "answers")
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         """Return the list of all parts, as one element."""
@@ -60,7 +66,9 @@ class DecidePartsByKeys(beam.PTransform):
             )
             | "Meet by bucket" >> beam.GroupByKey()
             | "Answer"
-            >> beam.ParDo(_Answer(self._buckets)).with_output_types(tuple[str, Answer])
+            >> beam.ParDo(_Answer(self._buckets, self._answers)).with_output_types(
+                tuple[str, Answer]
+            )
         )
         named = parts | "Name" >> beam.Map(_named).with_output_types(tuple[str, Footer])
         return (
@@ -68,7 +76,7 @@ class DecidePartsByKeys(beam.PTransform):
             | "Meet by part" >> beam.CoGroupByKey()
             | "Decide and write"
             >> beam.ParDo(
-                _WriteAnswered(self._deciding, self._plan, self._buckets)
+                _WriteAnswered(self._deciding, self._plan, self._buckets, self._answers)
             ).with_output_types(tuple[str, bytes])
             | "Commit" >> CommitParts(self._plan)
         )
@@ -97,8 +105,8 @@ class _Ask(beam.DoFn):
 class _Answer(beam.DoFn):
     """Reads one bucket and answers all parts that ask it."""
 
-    def __init__(self, buckets: Buckets) -> None:
-        self._buckets = buckets
+    def __init__(self, buckets: Buckets, answers: Location) -> None:
+        self._buckets, self._answers = buckets, answers
 
     def process(
         self, asked: tuple[int, Iterable[tuple[str, bytes]]]
@@ -111,17 +119,19 @@ class _Answer(beam.DoFn):
         statements, people = self._buckets.read(bucket)
         keys = ((part, pa.concat_arrays(found)) for part, found in by_part.items())
         for part, own, side in answer(keys, statements, people):
-            for at, piece in enumerate(sliced(own)):
-                yield part, (bucket, _STATEMENTS, at, piece)
-            for at, piece in enumerate(() if side is None else sliced(side)):
-                yield part, (bucket, _PEOPLE, at, piece)
+            yield part, (bucket, _STATEMENTS, *leave_answer(own, self._answers))
+            if side is not None:
+                yield part, (bucket, _PEOPLE, *leave_answer(side, self._answers))
 
 
 class _WriteAnswered(beam.DoFn):
     """Decides and writes one part by what it was answered."""
 
-    def __init__(self, deciding: Deciding, plan: Plan, buckets: Buckets) -> None:
+    def __init__(
+        self, deciding: Deciding, plan: Plan, buckets: Buckets, answers: Location
+    ) -> None:
         self._deciding, self._plan, self._buckets = deciding, plan, buckets
+        self._answers = answers
 
     def setup(self) -> None:
         """Load the keys, and what every worker has of the consent."""
@@ -135,9 +145,12 @@ class _WriteAnswered(beam.DoFn):
         name, met = found
         (footer,) = met["footer"]
         assert isinstance(footer, Footer)
-        # An attempt that was repeated may have answered twice, with equal slices.
-        answers = {each[:3]: each[3] for each in met["answers"]}  # type: ignore[index]
-        tables = {at: from_bytes(piece) for at, piece in sorted(answers.items())}
+        # An attempt that was repeated may have answered twice, with equal files.
+        answers = {each[:2]: each[2:] for each in met["answers"]}  # type: ignore[index]
+        tables = {
+            at: fetch_answer(file, sha256, self._answers)
+            for at, (file, sha256) in sorted(answers.items())
+        }
         consent = consent_of(
             self._common,
             [table for at, table in tables.items() if at[1] == _STATEMENTS],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pickle
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -222,6 +223,27 @@ def sliced(table: pa.Table) -> Iterator[bytes]:
     rows = max(1, SLICE_BYTES * len(table) // max(1, table.nbytes))
     for start in range(0, len(table), rows):
         yield to_bytes(table.slice(start, rows).combine_chunks())
+
+
+def leave_answer(table: pa.Table, place: Location) -> tuple[str, str]:
+    """Write a table below a place, under a name of its own; return name and digest.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    name, content = uuid.uuid4().hex, to_bytes(table)
+    write_file(below(place, name), content)
+    return name, hashlib.sha256(content).hexdigest()
+
+
+def fetch_answer(name: str, sha256: str, place: Location) -> pa.Table:
+    """Return the table that `leave_answer` wrote.
+
+    Raises:
+        StorageError: it cannot be read.
+        InputError: it holds something else.
+    """
+    return from_bytes(read_checked(below(place, name), sha256, "the consent"))
 
 
 def _is_asked(table: pa.Table, keys: pa.Array) -> pa.ChunkedArray:
