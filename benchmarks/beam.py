@@ -175,6 +175,16 @@ def _rows(path: str) -> Iterator[Record]:
         yield from map(Record, *columns)
 
 
+def _dicts(batch: Any, time_column: str) -> list[dict[str, Any]]:
+    """Return rows as dicts, their time as an integer: datetimes take far more room."""
+    import pyarrow as pa
+
+    at = batch.schema.get_field_index(time_column)
+    time = batch.column(at).cast(pa.int64())
+    rows: list[dict[str, Any]] = batch.set_column(at, time_column, time).to_pylist()
+    return rows
+
+
 def _parts(root: pathlib.Path, most: int | None = None) -> list[str]:
     return [str(path) for path in sorted((root / "records").glob("*.parquet"))][:most]
 
@@ -255,13 +265,14 @@ def _usual(root: pathlib.Path) -> Any:
     import pyarrow.parquet as pq
 
     def events(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for batch in pq.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
+        columns = ["subject_id", "purpose", "status", "occurred_at"]
+        for batch in pq.ParquetFile(path).iter_batches(columns=columns):
+            for row in _dicts(batch, "occurred_at"):
                 yield row["subject_id"], row
 
     def records(path: str) -> Iterator[tuple[str | None, dict[str, Any]]]:
         for batch in _batches(path):
-            for row in batch.to_pylist():
+            for row in _dicts(batch, "collected_at"):
                 yield row["subject_id"], row
 
     def permitted(joined: Any) -> Iterator[dict[str, Any]]:
