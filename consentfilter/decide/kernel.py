@@ -18,7 +18,7 @@ from consentfilter.decide.decisions import Decisions
 from consentfilter.decide.draft import Draft
 from consentfilter.decide.index import ConsentIndex, MemberIndex
 from consentfilter.decide.mentions import judge_mentions
-from consentfilter.reasons import CODE, Decision
+from consentfilter.reasons import CODE
 from consentfilter.records import Bound
 
 
@@ -96,6 +96,3 @@ def _settle_aggregates(batch: Batch, member: MemberIndex, draft: Draft) -> None:
     large = bound.group_size >= aggregate.min_group_size
     draft.drop(bound.is_aggregate & ~large, CODE["AGGREGATE_TOO_SMALL"])
     draft.keep(bound.is_aggregate & large, CODE["OK_ANONYMOUS"])
-
-
-__all__ = ["Decision", "decide"]

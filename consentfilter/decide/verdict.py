@@ -15,11 +15,9 @@ import numpy as np
 from consentfilter.decide import ragged
 from consentfilter.decide.index import PIECE, MemberIndex, Table
 from consentfilter.decide.queries import GRANTED, Queries, States
-from consentfilter.decide.ragged import FAR
 from consentfilter.decide.targets import (
     BY_BASIS,
     BY_CONSENT,
-    BY_EXEMPTION,
     CONSTANT,
     FIRST_DENIAL,
     LAST_DENIAL,
@@ -345,6 +343,3 @@ def _is_broken(index: MemberIndex, queries: Queries) -> np.ndarray:
         states = index.evaluator.evaluate(asked.take(part), index.acceptance)
         broken |= ragged.any_by(owner[part], states.code != GRANTED, len(queries))
     return broken
-
-
-__all__ = ["BY_EXEMPTION", "FAR", "NOBODY", "STRANGER", "Asks", "Verdicts", "judge"]

@@ -14,7 +14,6 @@ from consentfilter.decide.columns import Columns
 from consentfilter.decide.draft import Draft
 from consentfilter.decide.index import MemberIndex
 from consentfilter.decide.poll import Entries, Poll, by_quorum, is_failing
-from consentfilter.decide.ragged import FAR
 from consentfilter.reasons import CODE
 
 
@@ -244,6 +243,3 @@ def _record_columns(
         poll.record(draft, at, least[at], redact=redact)
     goes = fails & redacted[row]
     draft.columns[column[goes], row[goes]] = True
-
-
-__all__ = ["FAR", "Cells", "judge_as_whole"]

@@ -174,7 +174,6 @@ def filter_dataset(
         deciders, release_key=release_key, id_key=id_key, emits=not dry_run
     )
     deciders = deciders.without_statements()
-    pa.default_memory_pool().release_unused()
     give_back()
     work = Work(
         parts,
