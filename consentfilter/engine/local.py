@@ -24,7 +24,7 @@ from consentfilter.engine.reader import CUT_BYTES, PartReader, Unit, units
 from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
 #: Rows in flight may take this much memory, unless told otherwise.
-DEFAULT_MEMORY_BYTES: Final = 320 << 20
+DEFAULT_MEMORY_BYTES: Final = 512 << 20
 # What decisions, ledger and evidence of a row take, about.
 _BYTES_PER_ROW: Final = 600
 
@@ -239,9 +239,15 @@ class _Engine:
 
 
 def _share_if_here(unit: Unit) -> int:
-    """Estimate the memory of a unit whose pieces are written as they are decided."""
+    """Estimate the memory of a unit whose pieces are written as they are decided.
+
+    The output's open row group, at most everything; a piece twice, as it was read and
+    as it is emitted.
+    """
     open_group = min(unit.size_bytes, CUT_BYTES if unit.cut_rows else unit.size_bytes)
-    return open_group * 2 + min(unit.rows, unit.piece_rows) * _BYTES_PER_ROW
+    piece_rows = min(unit.rows, unit.piece_rows)
+    row_bytes = unit.size_bytes // max(unit.rows, 1)
+    return open_group + piece_rows * (2 * row_bytes + _BYTES_PER_ROW)
 
 
 def _share_if_ahead(unit: Unit) -> int:
