@@ -119,9 +119,10 @@ class _Engine:
         self._note_part = note
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._active = 0
+        self._parts_left = 0
 
     def run(self, footers: Sequence[Footer]) -> list[ShardRecord]:
+        self._parts_left = len(footers)
         drivers = max(1, min(self._workers, len(footers)))
         with (
             concurrent.futures.ThreadPoolExecutor(self._workers) as deciders,
@@ -141,19 +142,15 @@ class _Engine:
 
     def _drive(self, footer: Footer) -> ShardRecord:
         """Decide and write one part."""
+        with contextlib.closing(PartReader(footer, self._run)) as reader:
+            writer = ShardWriter(reader, self._open_sinks(footer))
+            try:
+                record = self._write(reader, writer)
+            except BaseException:
+                writer.abort()
+                raise
         with self._lock:
-            self._active += 1
-        try:
-            with contextlib.closing(PartReader(footer, self._run)) as reader:
-                writer = ShardWriter(reader, self._open_sinks(footer))
-                try:
-                    record = self._write(reader, writer)
-                except BaseException:
-                    writer.abort()
-                    raise
-        finally:
-            with self._lock:
-                self._active -= 1
+            self._parts_left -= 1
         if self._note_part is not None:
             self._note_part(footer, record)
         self._progress.part_done()
@@ -181,9 +178,14 @@ class _Engine:
         waiting: collections.deque[Unit],
         flying: collections.deque[_Flight],
     ) -> None:
-        """Start units ahead, while there are fewer parts at work than workers."""
-        ahead = -(-self._workers // max(1, self._active))
-        while waiting and ahead > 1 and len(flying) < ahead:
+        """Start units ahead, while fewer parts are left than there are workers.
+
+        The only unit of a part has nobody to be ahead of.
+        """
+        ahead = -(-self._workers // max(1, self._parts_left))
+        if ahead == 1 or len(waiting) + len(flying) == 1:
+            return
+        while waiting and len(flying) < ahead:
             share = _share_if_ahead(waiting[0])
             if not self._budget.enter(share, wait=not flying):
                 return
