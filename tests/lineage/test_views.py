@@ -1,80 +1,15 @@
-"""OpenLineage and Croissant views: valid, derived from what is signed alone."""
+"""OpenLineage and Croissant views: derived from what is signed alone."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
 from consentfilter.lineage import verifier, views
 from consentfilter.lineage.manifest import IndexedFile
 from tests.lineage import made_release
-
-#: What OpenLineage 2-0-2 demands of a run event, in our words (the published schema
-#: is in no package): structure, required fields, formats; facets name their schema.
-_FACETS = {
-    "type": "object",
-    "additionalProperties": {
-        "type": "object",
-        "required": ["_producer", "_schemaURL"],
-        "properties": {
-            "_producer": {"type": "string", "format": "uri"},
-            "_schemaURL": {"type": "string", "format": "uri"},
-        },
-    },
-}
-
-
-def _dataset(own: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["namespace", "name"],
-        "properties": {
-            "namespace": {"type": "string"},
-            "name": {"type": "string"},
-            "facets": _FACETS,
-            own: _FACETS,
-        },
-        "additionalProperties": False,
-    }
-
-
-RUN_EVENT = {
-    "type": "object",
-    "required": ["eventTime", "producer", "schemaURL", "run", "job"],
-    "properties": {
-        "eventType": {
-            "enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]
-        },
-        "eventTime": {"type": "string", "format": "date-time"},
-        "producer": {"type": "string", "format": "uri"},
-        "schemaURL": {"type": "string", "format": "uri"},
-        "run": {
-            "type": "object",
-            "required": ["runId"],
-            "properties": {
-                "runId": {"type": "string", "format": "uuid"},
-                "facets": _FACETS,
-            },
-        },
-        "job": {
-            "type": "object",
-            "required": ["namespace", "name"],
-            "properties": {
-                "namespace": {"type": "string"},
-                "name": {"type": "string"},
-                "facets": _FACETS,
-            },
-        },
-        "inputs": {"type": "array", "items": _dataset("inputFacets")},
-        "outputs": {"type": "array", "items": _dataset("outputFacets")},
-    },
-    "additionalProperties": False,
-}
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +32,9 @@ def inputs(release: Path) -> tuple[bytes, list[IndexedFile]]:
     return manifest, files
 
 
-def test_the_event_is_an_openlineage_run_event(release: Path) -> None:
+def test_the_event_says_what_is_signed(release: Path) -> None:
     event = views.openlineage(*inputs(release))
-    checker = jsonschema.FormatChecker()
-    jsonschema.validate(event, RUN_EVENT, format_checker=checker)
     assert event["eventType"] == "COMPLETE"
-    assert event["schemaURL"].startswith("https://openlineage.io/spec/2-0-2/")
-    uuid.UUID(event["run"]["runId"])
     (output,) = event["outputs"]
     facet = output["facets"]["consentfilter_trainingSet"]
     signed = verifier.read_manifest(inputs(release)[0])
