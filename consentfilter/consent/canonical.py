@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,8 @@ import pyarrow.compute as pc
 
 #: Rows of a block; positions in a block's distinct values fit 16 bits.
 BLOCK_ROWS: Final = 65_536
+#: Rows whose columns are made ready at a time.
+_PREPARED_ROWS: Final = 4 * BLOCK_ROWS
 _NONE_PRESENT: Final = b"\x00"
 _ALL_PRESENT: Final = b"\x01"
 #: Text columns that are hashed as positions among their distinct values.
@@ -49,6 +51,9 @@ FEW_VALUES: Final = (
     "recipients",
     "jurisdiction",
 )
+
+#: What can be hashed without a copy.
+Buffer: TypeAlias = bytes | memoryview
 
 
 def snapshot_id(statements: pa.Table) -> str:
@@ -68,18 +73,56 @@ def rows_digest(rows: pa.Table, kind: str, few_values: Collection[str] = ()) -> 
         kind: what the rows are; it stands in the first line of what is hashed.
         few_values: text columns hashed as positions among their distinct values.
     """
-    magic = f"consentfilter {kind} rows 1\n".encode()
-    state = hashlib.sha256(magic + rows.num_rows.to_bytes(8, "little"))
-    columns = [
-        _ranked(rows.column(name)) if name in few_values else _Plain(rows.column(name))
-        for name in rows.column_names
-    ]
-    for start in range(0, rows.num_rows, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, rows.num_rows)
-        for column in columns:
-            for piece in column.block(start, stop):
-                state.update(piece)
-    return state.hexdigest()
+    digest = RowsDigest(kind, rows.num_rows, few_values)
+    digest.update(rows)
+    return digest.hexdigest()
+
+
+class RowsDigest:
+    """The SHA-256 of rows that come piece by piece, however they are cut.
+
+    Args:
+        kind: what the rows are.
+        num_rows: how many there will be; it is hashed before them.
+        few_values: text columns hashed as positions among their distinct values.
+    """
+
+    def __init__(
+        self, kind: str, num_rows: int, few_values: Collection[str] = ()
+    ) -> None:
+        magic = f"consentfilter {kind} rows 1\n".encode()
+        self._state = hashlib.sha256(magic + num_rows.to_bytes(8, "little"))
+        self._few_values = few_values
+        self._rest: pa.Table | None = None
+
+    def update(self, rows: pa.Table) -> None:
+        """Take the next rows; those that fill no block wait for more."""
+        if self._rest is not None:
+            rows = pa.concat_tables([self._rest, rows])
+        whole = rows.num_rows // BLOCK_ROWS * BLOCK_ROWS
+        for start in range(0, whole, _PREPARED_ROWS):
+            self._hash(rows.slice(start, min(_PREPARED_ROWS, whole - start)))
+        self._rest = rows.slice(whole) if whole < rows.num_rows else None
+
+    def hexdigest(self) -> str:
+        """Return the digest of everything; nothing can be added after that."""
+        if self._rest is not None:
+            self._hash(self._rest)
+            self._rest = None
+        return self._state.hexdigest()
+
+    def _hash(self, rows: pa.Table) -> None:
+        columns = [
+            _ranked(rows.column(name))
+            if name in self._few_values
+            else _Plain(rows.column(name))
+            for name in rows.column_names
+        ]
+        for start in range(0, rows.num_rows, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, rows.num_rows)
+            for column in columns:
+                for piece in column.block(start, stop):
+                    self._state.update(piece)
 
 
 def netstring_lists(lists: pa.Array) -> pa.Array:
@@ -98,14 +141,33 @@ def netstring_lists(lists: pa.Array) -> pa.Array:
     return pc.if_else(lists.is_valid(), joined, None)
 
 
+class _Absent:
+    """A column without values."""
+
+    def block(self, start: int, stop: int) -> Iterator[Buffer]:
+        yield _NONE_PRESENT
+
+
+class _Constant:
+    """A column of few values, which has one and the same in every row."""
+
+    def __init__(self, value: bytes) -> None:
+        self._said = b"\x01\x00\x00\x00" + len(value).to_bytes(4, "little") + value
+
+    def block(self, start: int, stop: int) -> Iterator[Buffer]:
+        yield _ALL_PRESENT
+        yield self._said
+        yield bytes(2 * (stop - start))
+
+
 class _Ranked:
     """A column of few values: rank of each row's value among the sorted ones."""
 
     def __init__(self, ranks: np.ndarray, values: list[bytes]) -> None:
         self._ranks, self._values = ranks, values
-        self._is_full = not len(ranks) or bool(ranks.min() >= 0)
+        self._is_full = bool(ranks.min() >= 0)
 
-    def block(self, start: int, stop: int) -> Iterator[bytes]:
+    def block(self, start: int, stop: int) -> Iterator[Buffer]:
         ranks = self._ranks[start:stop]
         if self._is_full:
             yield _ALL_PRESENT
@@ -115,12 +177,16 @@ class _Ranked:
             if not is_there.any():
                 return
             ranks = ranks[is_there]
-        seen = np.bincount(ranks, minlength=len(self._values)) > 0
+        seen = np.zeros(len(self._values), bool)
+        seen[ranks] = True
         distinct = [self._values[at] for at in np.flatnonzero(seen)]
         yield len(distinct).to_bytes(4, "little")
         yield np.array([len(value) for value in distinct], "<u4").tobytes()
         yield b"".join(distinct)
-        yield (np.cumsum(seen) - 1)[ranks].astype("<u2").tobytes()
+        if len(distinct) == len(self._values):
+            yield ranks.astype("<u2").data
+        else:
+            yield (np.cumsum(seen) - 1).astype("<u2")[ranks].data
 
 
 class _Plain:
@@ -129,7 +195,7 @@ class _Plain:
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._column = column
 
-    def block(self, start: int, stop: int) -> Iterator[bytes]:
+    def block(self, start: int, stop: int) -> Iterator[Buffer]:
         part = self._column.slice(start, stop - start)
         if part.null_count == len(part):
             yield _NONE_PRESENT
@@ -139,55 +205,57 @@ class _Plain:
             part = part.drop_null()
         else:
             yield _ALL_PRESENT
-        part = part.combine_chunks()
+        part = part.chunk(0) if part.num_chunks == 1 else part.combine_chunks()
         if isinstance(part, pa.ChunkedArray):
             part = part.chunk(0)
         if pa.types.is_boolean(part.type):
-            yield part.cast(pa.uint8()).to_numpy().tobytes()
+            yield part.cast(pa.uint8()).to_numpy().data
         elif pa.types.is_timestamp(part.type):
-            yield part.cast(pa.int64()).to_numpy().astype("<i8").tobytes()
+            yield part.cast(pa.int64()).to_numpy().astype("<i8", copy=False).data
         elif pa.types.is_date32(part.type) or pa.types.is_integer(part.type):
-            yield part.cast(pa.int32()).to_numpy().astype("<i4").tobytes()
+            yield part.cast(pa.int32()).to_numpy().astype("<i4", copy=False).data
         else:
-            part = part.cast(pa.string())
-            yield pc.binary_length(part).to_numpy().astype("<u4").tobytes()
-            yield _text_bytes(part)
+            yield from _text(part.cast(pa.string()))
 
 
-def _text_bytes(part: pa.Array) -> bytes:
-    offsets = np.frombuffer(part.buffers()[1], np.int32)
-    first, last = offsets[part.offset], offsets[part.offset + len(part)]
-    data = part.buffers()[2]
-    return b"" if data is None else data[int(first) : int(last)].to_pybytes()
+def _text(part: pa.Array) -> Iterator[Buffer]:
+    """Yield the lengths of texts without nulls, then their bytes."""
+    _, ends, data = part.buffers()
+    offsets = np.frombuffer(ends, np.int32)[part.offset : part.offset + len(part) + 1]
+    yield np.diff(offsets).astype("<u4").data
+    if data is not None:
+        yield memoryview(data)[int(offsets[0]) : int(offsets[-1])]
 
 
-def _presence(is_there: np.ndarray) -> Iterator[bytes]:
+def _presence(is_there: np.ndarray) -> Iterator[Buffer]:
     if is_there.all():
         yield _ALL_PRESENT
     elif not is_there.any():
         yield _NONE_PRESENT
     else:
         yield b"\x02"
-        yield is_there.astype(np.uint8).tobytes()
+        yield is_there.astype(np.uint8).data
 
 
-def _ranked(column: pa.ChunkedArray) -> _Ranked:
+def _ranked(column: pa.ChunkedArray) -> _Absent | _Constant | _Ranked:
     if column.null_count == len(column):
-        return _Ranked(np.full(len(column), -1, np.int32), [])
+        return _Absent()
+    if pa.types.is_list(column.type):
+        written = [netstring_lists(chunk) for chunk in column.chunks]
+        column = pa.chunked_array(written, pa.string())
     if not pa.types.is_dictionary(column.type):
-        if not pa.types.is_list(column.type):
-            column = column.cast(pa.string())
-        else:
-            written = [netstring_lists(chunk) for chunk in column.chunks]
-            column = pa.chunked_array(written, pa.string())
-        column = column.dictionary_encode()
+        column = column.cast(pa.string()).dictionary_encode()
     column = column.unify_dictionaries()
-    values = column.chunk(0).dictionary.cast(pa.string()).cast(pa.binary())
-    distinct = sorted(set(values.to_pylist()))
+    values = column.chunk(0).dictionary.cast(pa.string()).cast(pa.binary()).to_pylist()
+    distinct = sorted(set(values))
+    if len(distinct) == 1 and not column.null_count:
+        return _Constant(distinct[0])
     rank_of = {value: rank for rank, value in enumerate(distinct)}
-    ranks = np.array([rank_of[value] for value in values.to_pylist()] + [-1], np.int32)
+    ranks = np.array([rank_of[value] for value in values] + [-1], np.int32)
     codes = [
         pc.fill_null(chunk.indices.cast(pa.int32()), -1).to_numpy()
         for chunk in column.chunks
     ]
-    return _Ranked(ranks[np.concatenate(codes)], distinct)
+    return _Ranked(
+        ranks[codes[0] if len(codes) == 1 else np.concatenate(codes)], distinct
+    )
