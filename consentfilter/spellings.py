@@ -81,7 +81,9 @@ def events(given: Any, columns: Collection[str], statuses: Collection[str]) -> A
         return given
     plain: dict[Any, Any] = {}
     maps: dict[Any, Mapping[Any, Any]] = {}
-    for name, said in given.items():
+    # Columns that stand for themselves first, so that a part that says one of them
+    # again is seen.
+    for name, said in sorted(given.items(), key=lambda item: item[0] not in columns):
         is_part = isinstance(said, Mapping) and name not in columns
         more: Mapping[Any, Any] = {name: said}
         if is_part and name == "columns":

@@ -68,7 +68,12 @@ def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
                 )
         elif files := sorted(glob.glob(path, recursive=True)):
             files = [file for file in files if os.path.isfile(file)]
-        if not files and not os.path.isdir(path):
+        if not files and "://" in path:
+            problems.append(
+                f"{path}: consent is read from files on this machine, found a URL; "
+                "copy it here first"
+            )
+        elif not files and not os.path.isdir(path):
             problems.append(f"{path}: no such file or directory; check the path")
         found |= dict.fromkeys(files)
     if not paths:

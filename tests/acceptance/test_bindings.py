@@ -255,6 +255,7 @@ def test_a_typo_names_line_and_key(tmp_path: pathlib.Path) -> None:
     [
         ("  columns: {subjct_id: user_id}\n", ["subjct_id", "subject_id"]),
         ("  subject_id: user_id\n  columns: {subject_id: x}\n", ["columns"]),
+        ("  columns: {subject_id: x}\n  subject_id: user_id\n", ["columns"]),
         ("  opted_in: {true: [given]}\n", ["opted_in"]),
         ("  subject_id: user_id\n  status: given\n", ["given", "opted_in"]),
         ("  subject_id: user_id\n  status: opted_in\n", ["statuses", "true"]),

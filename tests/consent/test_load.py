@@ -93,11 +93,14 @@ def test_a_file_without_rows_is_read(tmp_path: Path) -> None:
 
 def test_paths_that_name_nothing_are_refused_together(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert problems_of(f"{tmp_path}/absent", f"{tmp_path}/empty", "x*y") == [
+    url = "s3://bucket/events"
+    assert problems_of(f"{tmp_path}/absent", f"{tmp_path}/empty", "x*y", url) == [
         f"{tmp_path}/absent: no such file or directory; check the path",
         f"{tmp_path}/empty: no *.parquet or *.csv file below this directory; give the "
         "files of consent events, or a snapshot",
         "x*y: no such file or directory; check the path",
+        "s3://bucket/events: consent is read from files on this machine, found a URL; "
+        "copy it here first",
     ]
     assert problems_of() == [
         "no consent file was given; wanted event files or a snapshot"
