@@ -111,15 +111,6 @@ class Tree:
         return b"".join(level.tobytes() for level in self.levels)
 
 
-def siblings_at(page: int, depth: int) -> list[int]:
-    """Return where in `Tree.to_bytes` the siblings of a page start, leaf first."""
-    offsets, start = [], 0
-    for level in range(depth):
-        offsets.append((start + ((page >> level) ^ 1)) * HASH_BYTES)
-        start += 1 << (depth - level)
-    return offsets
-
-
 def page_of(path: bytes, depth: int) -> int:
     """Return the number of the page that may hold a path."""
     return int.from_bytes(path, "big") >> (8 * PATH_BYTES - depth)

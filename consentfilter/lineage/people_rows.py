@@ -7,12 +7,13 @@ import hashlib
 from typing import Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentfilter.errors import EvidenceError
-from consentfilter.lineage import entries, lookup, verifier
+from consentfilter.lineage import entries, lookup, people, verifier
 from consentfilter.lineage.opened import OpenedRelease, refusals
 from consentfilter.lineage.proof import prove
 
@@ -49,7 +50,7 @@ def person_in_release(release: OpenedRelease, subject_key: str) -> PersonInRelea
     if made["kind"] == "out":
         return PersonInRelease(False, 0, 0, _none())
     fields = made["fields"]
-    records = ledger_rows(release, lookup.records_of_subject(release, subject_key))
+    records = ledger_rows(release, records_of_subject(release, subject_key))
     paths = sorted(
         bytes(row[: verifier.PATH_BYTES])
         for row in entries.tokens(
@@ -64,6 +65,19 @@ def person_in_release(release: OpenedRelease, subject_key: str) -> PersonInRelea
         )
     return PersonInRelease(
         True, int(fields["rows_admitted"]), int(fields["rows_dropped"]), records
+    )
+
+
+def records_of_subject(release: OpenedRelease, subject_key: str) -> pa.Table:
+    """Return where a person is in: `part` and `row` into the ledger.
+
+    The list is by hash of the key, so it may (once in 2^64 pairs of people) hold
+    somebody else's rows too; never too few.
+    """
+    hashed = int(people.subject_hashes(pl.Series([subject_key]))[0])
+    where = release.evidence / "people.parquet"
+    return lookup.read_between(where, "subject_hash", hashed, hashed).select(
+        ["part", "row"]
     )
 
 

@@ -140,6 +140,13 @@ def test_row_groups_without_statistics_are_read(tmp_path: Path) -> None:
     assert lookup.read_between(path, "n", 500, 600).schema.names == ["n"]
 
 
+def test_evidence_rows_without_a_value_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"n": [1, 2, 3], "what": ["a", None, "c"]}), path)
+    with pytest.raises(EvidenceError, match="has rows without a value"):
+        lookup.read_between(path, "n", 1, 2)
+
+
 def test_ledger_rows_are_found_across_row_groups(tmp_path: Path) -> None:
     parts = [made_release.part("a.parquet", 60)]
     release = opened.open_release(made_release.release(tmp_path / "one", parts))
