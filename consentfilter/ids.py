@@ -212,8 +212,17 @@ def _folded(text: str) -> str:
 
 
 def _without_placeholders(texts: pa.Array) -> pa.Array:
-    is_short = pc.less_equal(pc.binary_length(texts), _LONGEST_PLACEHOLDER + 2)
-    at = np.flatnonzero(pc.fill_null(is_short, False).to_numpy(zero_copy_only=False))
+    """Turn placeholders into null; looks closer only at what may be one.
+
+    No placeholder is long, or ends with a digit as most ids do.
+    """
+    sizes = pc.fill_null(pc.binary_length(texts), 0).to_numpy()
+    at = np.flatnonzero(sizes <= _LONGEST_PLACEHOLDER + 2)
+    _, starts, data = texts.buffers()
+    if len(at) and data is not None and data.size:
+        ends = np.frombuffer(starts, np.int32)[texts.offset + at + 1]
+        last = np.frombuffer(data, np.uint8)[np.maximum(ends - 1, 0)]
+        at = at[(sizes[at] == 0) | (last < ord("0")) | (last > ord("9"))]
     if not len(at):
         return texts
     short = pc.utf8_lower(texts.take(pa.array(at)))

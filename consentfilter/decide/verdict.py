@@ -133,10 +133,12 @@ def _look_up(
     """Answer from the tables; return the asks that need an evaluation."""
     open_asks = (judged != CONSTANT) & (asks.person != NOBODY)
     data = index.statements
-    plain = open_asks & index.is_plain[np.maximum(asks.person, STRANGER)]
+    plain = open_asks
+    if not index.is_plain.all():
+        plain = open_asks & index.is_plain[np.maximum(asks.person, STRANGER)]
     if data.has_everyone:
         for ranges, codes in zip(data.everyone, asks.scope, strict=True):
-            plain &= ranges.counts_of(codes) == 0
+            plain = plain & (ranges.counts_of(codes) == 0)
     left = open_asks & ~plain
     if index.policy.temporal.mode == "collection":
         by_consent = plain & (judged == BY_CONSENT)
@@ -209,7 +211,7 @@ def _ranks(
     index: MemberIndex, statement: np.ndarray, granted: np.ndarray
 ) -> np.ndarray:
     data = index.statements
-    if not len(data.class_of):
+    if not index.evaluator.class_rank.any():
         return np.zeros(len(statement), np.uint8)
     ranks = index.evaluator.class_rank[data.class_of[statement]]
     return np.where(granted, ranks, 0)
