@@ -7,13 +7,19 @@ published. It carries the proof verifier in plain JavaScript.
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import re
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from consentfilter import reasons
 from consentfilter.lineage import verifier
 from consentfilter.lineage.manifest import IndexedFile
+from consentfilter.policy import words
+
+#: How the manifest writes a length of time, up to some thousand years.
+_SECONDS: Final = re.compile(r"PT([0-9]{1,11})S")
 
 
 def report_html(manifest: bytes, files: Sequence[IndexedFile]) -> bytes:
@@ -52,20 +58,24 @@ def report_html(manifest: bytes, files: Sequence[IndexedFile]) -> bytes:
         files=len(files),
         size=str(sum(file.size for file in files)),
         grouped=_grouped,
+        span=_span,
         verifier_js=markupsafe.Markup(script),  # our own file, no </script> in it
         manifest_base64=base64.b64encode(manifest).decode("ascii"),
     )
     return text.encode("utf-8")
 
 
-def _reasons(counts: dict[str, str]) -> list[dict[str, str]]:
-    """Return the reasons, most frequent first, each with its sentence."""
-    known = {**reasons.FAIL_SENTENCES, **reasons.KEEP_SENTENCES}
+def _reasons(counts: dict[str, str]) -> dict[str, list[dict[str, str]]]:
+    """Return why records stay and go, most frequent first, each with its sentence."""
     ordered = sorted(counts, key=lambda name: (-int(counts[name]), name))
-    return [
-        {"name": name, "count": counts[name], "sentence": known.get(name, "")}
-        for name in ordered
-    ]
+    parts: dict[str, list[dict[str, str]]] = {"stay": [], "go": []}
+    for name in ordered:
+        stays = name in reasons.KEEP_SENTENCES
+        known = reasons.KEEP_SENTENCES if stays else reasons.FAIL_SENTENCES
+        parts["stay" if stays else "go"].append(
+            {"name": name, "count": counts[name], "sentence": known.get(name, "")}
+        )
+    return parts
 
 
 def _shares(counts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -83,3 +93,9 @@ def _shares(counts: dict[str, Any]) -> list[dict[str, Any]]:
 def _grouped(count: str) -> str:
     """Return a count with a thin space between thousands."""
     return f"{int(count):,}".replace(",", "\u202f")
+
+
+def _span(duration: str) -> str:
+    """Return a length of time in words, or as it is written if it is no plain one."""
+    found = _SECONDS.fullmatch(duration)
+    return words.span(dt.timedelta(seconds=int(found[1]))) if found else duration

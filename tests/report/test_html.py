@@ -44,7 +44,7 @@ def test_it_is_well_formed_and_asks_for_nothing_from_outside() -> None:
         def handle_starttag(
             self, tag: str, attributes: list[tuple[str, str | None]]
         ) -> None:
-            if tag not in ("meta", "br"):
+            if tag not in ("meta", "br", "wbr"):
                 open_tags.append(tag)
             assert not {"src", "href"} & dict(attributes).keys()
 
@@ -54,6 +54,33 @@ def test_it_is_well_formed_and_asks_for_nothing_from_outside() -> None:
     Parser().feed(text)
     assert open_tags == []
     assert made_release.signer().key_id in text
+
+
+def test_it_says_how_old_consent_may_be_in_words() -> None:
+    statement = made_release.statement([PART], COMMITMENTS)
+    consent = statement["predicate"]["consent"]
+    for written, said in {
+        "PT86400S": "24 hours",
+        "PT5400S": "90 minutes",
+        "PT1.500000S": "PT1.500000S",
+        f"PT{10**30}S": f"PT{10**30}S",
+    }.items():
+        consent["maxStaleness"] = written
+        text = report_html(sign.envelope(statement, None), []).decode()
+        assert f"consent data to be {said} old at most" in text
+    consent["maxStaleness"] = None
+    assert "old at most" not in report_html(sign.envelope(statement, None), []).decode()
+
+
+def test_why_records_stay_and_why_they_go_are_apart() -> None:
+    statement = made_release.statement([PART], COMMITMENTS)
+    text = report_html(sign.envelope(statement, None), []).decode()
+    why = text[text.index("<h2>Why") : text.index("<h2>What kind")]
+    stay, go = why[why.index("Kept because") :].split("Dropped or redacted because")
+    found = statement["predicate"]["counts"]["byReason"]
+    for name in found:
+        assert name in (stay if name.startswith("OK_") else go)
+        assert name not in (go if name.startswith("OK_") else stay)
 
 
 def test_the_page_checks_proofs(tmp_path: Path) -> None:
