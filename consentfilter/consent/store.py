@@ -7,24 +7,25 @@ are not a second file: a reader that lost it would silently lose denials.
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
+import contextlib
 import datetime as dt
 import json
 import os
 import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentfilter.consent import files
-from consentfilter.consent import vocabulary as v
 from consentfilter.consent.arrow import nulls
-from consentfilter.consent.canonical import snapshot_id
+from consentfilter.consent.assemble import Assembly
+from consentfilter.consent.canonical import FEW_VALUES, RowsDigest
+from consentfilter.consent.checks import RowChecks
 from consentfilter.consent.model import ConsentSnapshot, SnapshotMeta, SourceMark
 from consentfilter.consent.schema import INSTANT, SCHEMA_VERSION, SNAPSHOT, WORDS
 from consentfilter.errors import InputError, RunRefused, StorageError
@@ -34,13 +35,6 @@ _AGAIN: Final = "build it again with `consentfilter snapshot build`"
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
-_SORTED_BY: Final = ("subject_key", "source_id", *_SCOPES)
-#: Columns whose values are a closed list.
-_ENUMS: Final = {
-    "status": v.STATUSES,
-    "expression": v.EXPRESSIONS,
-    "actor_type": v.ACTOR_TYPES,
-}
 
 
 def write_snapshot(snapshot: ConsentSnapshot, path: str | os.PathLike[str]) -> None:
@@ -106,38 +100,106 @@ def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
         if missing:
             raise _invalid(name, f"columns are missing: {', '.join(missing)}")
         try:
-            table = _read(file)
+            checked = _checked(name, file, meta.snapshot_id)
         except (pa.ArrowException, OSError) as error:
             raise _invalid(name, f"it cannot be read to the end ({error})") from error
-    statements = _in_schema(name, table)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        hashed = pool.submit(snapshot_id, statements)
-        problem = _statements_problem(statements, name)
-        found = hashed.result()
-    if found != meta.snapshot_id:
-        raise _invalid(
-            name, f"its rows have id {found}, its metadata says {meta.snapshot_id}"
+    return ConsentSnapshot(checked, meta)
+
+
+def _checked(name: str, file: pq.ParquetFile, wanted_id: str) -> pa.Table:
+    """Read the rows, check them piece by piece and put them together.
+
+    While one piece is looked at, its rows are hashed and the next piece is read.
+    Everything has been checked when this returns.
+    """
+    num_rows = missing = file.metadata.num_rows
+    digest = RowsDigest("snapshot", num_rows, FEW_VALUES)
+    checks = RowChecks(num_rows)
+    assembly = Assembly(SNAPSHOT, num_rows, _text_bytes(file.metadata))
+    pieces = contextlib.closing(_pieces(file))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, pieces as read:
+        for piece in read:
+            if (missing := missing - len(piece)) < 0:
+                break
+            rows = _in_schema(name, piece)
+            hashed = pool.submit(digest.update, rows)
+            checks.add(rows)
+            assembly.add(rows)
+            hashed.result()
+        if missing:
+            raise _invalid(name, f"it does not have the {num_rows:,} rows it states")
+        ended = pool.submit(digest.hexdigest)
+        statements = assembly.table()
+        problems = checks.problems(statements.column("statement_id"))
+        found = ended.result()
+    if found != wanted_id:
+        raise _invalid(name, f"its rows have id {found}, its metadata says {wanted_id}")
+    if problems:
+        raise RunRefused(
+            "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
         )
-    if problem is not None:
-        raise problem
-    return ConsentSnapshot(statements, meta)
+    return statements
 
 
-def _read(file: pq.ParquetFile) -> pa.Table:
-    """Read the columns of a snapshot; one without values takes next to no memory.
+def _pieces(file: pq.ParquetFile) -> Generator[pa.Table]:
+    """Yield the rows in order; while one piece is used, the next is read.
 
-    That a column has no values is taken from the file's statistics. The snapshot id
-    is computed from what was read, so a file whose statistics lie is refused.
+    A column without values is not read, it takes next to no memory. That it has none
+    is taken from the file's statistics. The snapshot id is computed from what is
+    yielded, so a file whose statistics lie is refused.
     """
     empty = _empty_columns(file.metadata)
     names = [name for name in SNAPSHOT.names if name not in empty]
-    table = file.read(columns=names)
-    nothing = {field.type: nulls(len(table), field.type) for field in SNAPSHOT}
-    columns = [
-        nothing[field.type] if field.name in empty else table.column(field.name)
-        for field in SNAPSHOT
-    ]
-    return pa.table(columns, names=SNAPSHOT.names)
+
+    def read(groups: list[int]) -> pa.Table:
+        table = file.read_row_groups(groups, columns=names, use_threads=False)
+        columns = [
+            nulls(len(table), field.type)
+            if field.name in empty
+            else table.column(field.name)
+            for field in SNAPSHOT
+        ]
+        return pa.table(columns, names=SNAPSHOT.names)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ahead: collections.deque[concurrent.futures.Future[pa.Table]]
+        ahead = collections.deque()
+        for groups in _row_groups(file.metadata):
+            ahead.append(pool.submit(read, groups))
+            if len(ahead) > 1:
+                yield from _sliced(ahead.popleft().result())
+        while ahead:
+            yield from _sliced(ahead.popleft().result())
+
+
+def _sliced(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, len(table), _CHECKED_ROWS):
+        yield table.slice(start, _CHECKED_ROWS)
+
+
+def _row_groups(metadata: pq.FileMetaData) -> Iterator[list[int]]:
+    """Gather row groups that are small, so that each piece is worth its while."""
+    groups: list[int] = []
+    rows = 0
+    for at in range(metadata.num_row_groups):
+        groups.append(at)
+        rows += metadata.row_group(at).num_rows
+        if rows >= ROW_GROUP_ROWS:
+            yield groups
+            groups, rows = [], 0
+    if groups:
+        yield groups
+
+
+def _text_bytes(metadata: pq.FileMetaData) -> dict[str, int]:
+    """Return by column how many bytes its values have in the file, uncompressed."""
+    many: collections.Counter[str] = collections.Counter()
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for at in range(rows.num_columns):
+            column = rows.column(at)
+            many[column.path_in_schema] += column.total_uncompressed_size
+    return many
 
 
 def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
@@ -158,107 +220,6 @@ def _empty_columns(metadata: pq.FileMetaData) -> set[str]:
     return empty - {"recipients"}
 
 
-def _statements_problem(statements: pa.Table, name: str) -> RunRefused | None:
-    """Return what is wrong with that on which every reader of statements relies.
-
-    A null in a required column, a value outside a closed list, a duplicate
-    statement_id, a duplicate order in a group, rows that are not sorted.
-    """
-    problems = []
-    for field in SNAPSHOT:
-        column = statements.column(field.name)
-        if not field.nullable and column.null_count:
-            problems.append(f"column {field.name!r} has {column.null_count:,} nulls")
-        if field.name in _ENUMS:
-            distinct = set(pc.unique(column.cast(pa.string())).to_pylist()) - {None}
-            odd = sorted(distinct - set(_ENUMS[field.name]))
-            if odd:
-                listed = ", ".join(map(repr, odd))
-                problems.append(f"column {field.name!r} holds {listed}")
-    twice = _repeated(statements.column("statement_id"))
-    if twice:
-        listed = ", ".join(map(repr, twice))
-        problems.append(f"statement_id is not unique: {listed}")
-    problems += _order_problems(statements)
-    if not problems:
-        return None
-    return RunRefused(
-        "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
-    )
-
-
-def _repeated(ids: pa.ChunkedArray) -> list[str]:
-    """Return up to three ids that stand there more than once."""
-    hashes = np.empty(len(ids), np.uint64)
-    for start in range(0, len(ids), _CHECKED_ROWS):
-        part = pl.Series(pl.from_arrow(ids.slice(start, _CHECKED_ROWS)))
-        hashes[start : start + len(part)] = part.hash().to_numpy()
-    ordered = np.sort(hashes)
-    candidates = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(candidates):
-        return []
-    # One hash may be two ids: what counts is the text.
-    alike = pl.Series(pl.from_arrow(ids.filter(pa.array(np.isin(hashes, candidates)))))
-    return alike.filter(alike.is_duplicated()).unique().sort().head(3).to_list()
-
-
-def _order_problems(statements: pa.Table) -> list[str]:
-    """Rows must ascend by group and order, so that both keys are unique."""
-    varying = [name for name in _SORTED_BY if not _is_constant(statements.column(name))]
-    chosen = statements.select([*varying, "order_in_group"])
-    found: set[str] = set()
-    for start in range(0, statements.num_rows - 1, _CHECKED_ROWS):
-        # One row more than a step, so that every pair of neighbours is looked at.
-        found.update(_pair_problems(chosen.slice(start, _CHECKED_ROWS + 1), varying))
-    return sorted(found)
-
-
-def _pair_problems(rows: pa.Table, varying: list[str]) -> list[str]:
-    frame = pl.DataFrame(
-        [
-            pl.Series(name, pl.from_arrow(_plain(rows.column(name))))
-            for name in rows.column_names
-        ]
-    )
-    is_same = pl.lit(True)
-    is_after = pl.lit(False)
-    for name in varying:
-        now, before = pl.col(name), pl.col(name).shift(1)
-        later = (now > before).fill_null(now.is_null() & before.is_not_null())
-        is_after = is_after | (is_same & later)
-        is_same = is_same & now.eq_missing(before)
-    order = pl.col("order_in_group")
-    flags = frame.select(
-        same=is_same, rises=order > order.shift(1), after=is_after
-    ).slice(1)
-    problems = []
-    if not flags.filter(pl.col("same") & ~pl.col("rises")).is_empty():
-        problems.append(
-            "order_in_group is not unique in a group (source_id, subject_key, "
-            "account_id, context_id, asset_id)"
-        )
-    if not flags.filter(~pl.col("same") & ~pl.col("after")).is_empty():
-        problems.append(
-            "rows are not sorted by subject_key, source_id, account_id, context_id, "
-            "asset_id, so that one group may stand in two places"
-        )
-    return problems
-
-
-def _is_constant(column: pa.ChunkedArray) -> bool:
-    """Tell, from what is at hand, that all rows have one value (or none)."""
-    if column.null_count:
-        return bool(column.null_count == len(column))
-    if not pa.types.is_dictionary(column.type):
-        return False
-    values = [chunk.dictionary for chunk in column.chunks]
-    return all(len(each) == 1 and each.equals(values[0]) for each in values)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-
-
 def _in_schema(name: str, table: pa.Table) -> pa.Table:
     columns, problems = [], []
     for field in SNAPSHOT:
@@ -266,7 +227,7 @@ def _in_schema(name: str, table: pa.Table) -> pa.Table:
         try:
             if pa.types.is_timestamp(field.type) and column.type != INSTANT:
                 raise pa.ArrowInvalid(f"found {column.type}")
-            columns.append(column.cast(field.type).unify_dictionaries())
+            columns.append(column.cast(field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             problems.append(
                 f"column {field.name!r} is of type {column.type}, wanted {field.type} "

@@ -41,8 +41,16 @@ def snapshot() -> ConsentSnapshot:
     return build_snapshot(as_table(*events()), as_of=AS_OF)
 
 
-@pytest.fixture
-def path(tmp_path: Path, snapshot: ConsentSnapshot) -> Path:
+@pytest.fixture(params=["in one piece", "row by row"])
+def path(
+    tmp_path: Path,
+    snapshot: ConsentSnapshot,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A snapshot's file, and how much of one is checked at a time."""
+    if request.param == "row by row":
+        monkeypatch.setattr(store, "_CHECKED_ROWS", 1)
     target = tmp_path / "snapshot.parquet"
     write_snapshot(snapshot, target)
     return target
@@ -359,6 +367,23 @@ def test_a_block_without_values_differs_from_one_with_them() -> None:
         for few in ((), ("a",))
     }
     assert len(ids) == 4
+
+
+@pytest.mark.parametrize("cut", [1, 2, 7, 8, 9, 30])
+def test_the_id_does_not_depend_on_the_pieces_that_are_hashed(
+    cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canonical, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(canonical, "_PREPARED_ROWS", 16)
+    names = pa.array([None if at % 3 else f"n{at % 9}" for at in range(30)])
+    table = pa.table({"id": names, "few": names, "few_too": ["one"] * 30})
+    few = ("few", "few_too")
+    digest = canonical.RowsDigest("x", 30, few)
+    for start in range(0, 30, cut):
+        digest.update(table.slice(start, cut))
+    assert digest.hexdigest() == canonical.rows_digest(table, "x", few)
+    other = canonical.rows_digest(table.take([1, 0, *range(2, 30)]), "x", few)
+    assert digest.hexdigest() != other
 
 
 def test_instants_are_written_with_z() -> None:

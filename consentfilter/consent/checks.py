@@ -1,0 +1,161 @@
+"""What every reader of a snapshot relies on, checked piece by piece."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consentfilter.consent import vocabulary as v
+from consentfilter.consent.schema import SNAPSHOT
+
+_SORTED_BY: Final = (
+    "subject_key",
+    "source_id",
+    "account_id",
+    "context_id",
+    "asset_id",
+)
+#: Columns whose values are a closed list.
+_ENUMS: Final = {
+    "status": frozenset(v.STATUSES),
+    "expression": frozenset(v.EXPRESSIONS),
+    "actor_type": frozenset(v.ACTOR_TYPES),
+}
+
+
+class RowChecks:
+    """Checks rows that come in order: all columns of a snapshot, whatever the cut.
+
+    Looked for: a null in a required column, a value outside a closed list, a
+    duplicate statement_id, a duplicate order in a group, rows that are not sorted.
+
+    Args:
+        num_rows: how many rows there will be.
+    """
+
+    def __init__(self, num_rows: int) -> None:
+        self._hashes = np.empty(num_rows, np.uint64)
+        self._filled = 0
+        self._nulls = {field.name: 0 for field in SNAPSHOT if not field.nullable}
+        self._odd: dict[str, set[str]] = {name: set() for name in _ENUMS}
+        self._disorder: set[str] = set()
+        self._last: pa.Table | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Check the next rows."""
+        if not rows.num_rows:
+            return
+        for name in self._nulls:
+            self._nulls[name] += rows.column(name).null_count
+        for name, known in _ENUMS.items():
+            self._odd[name] |= _others(rows.column(name), known)
+        ids = pl.Series(pl.from_arrow(rows.column("statement_id")))
+        self._hashes[self._filled : self._filled + len(ids)] = ids.hash().to_numpy()
+        self._filled += len(ids)
+        self._check_order(rows.select([*_SORTED_BY, "order_in_group"]))
+
+    def problems(self, ids: pa.ChunkedArray) -> list[str]:
+        """Return what is wrong with the rows.
+
+        Args:
+            ids: the statement_id of all rows.
+        """
+        found = []
+        for field in SNAPSHOT:
+            if many := self._nulls.get(field.name):
+                found.append(f"column {field.name!r} has {many:,} nulls")
+            if odd := self._odd.get(field.name):
+                listed = ", ".join(map(repr, sorted(odd)))
+                found.append(f"column {field.name!r} holds {listed}")
+        if twice := self._repeated(ids):
+            listed = ", ".join(map(repr, twice))
+            found.append(f"statement_id is not unique: {listed}")
+        return found + sorted(self._disorder)
+
+    def _repeated(self, ids: pa.ChunkedArray) -> list[str]:
+        """Return up to three ids that stand there more than once."""
+        hashes = self._hashes[: self._filled]
+        ordered = np.sort(hashes)
+        candidates = ordered[1:][ordered[1:] == ordered[:-1]]
+        if not len(candidates):
+            return []
+        # One hash may be two ids: what counts is the text.
+        is_candidate = pa.array(np.isin(hashes, candidates))
+        alike = pl.Series(pl.from_arrow(ids.filter(is_candidate)))
+        return alike.filter(alike.is_duplicated()).unique().sort().head(3).to_list()
+
+    def _check_order(self, rows: pa.Table) -> None:
+        """Rows must ascend by group and order, so that both keys are unique."""
+        if self._last is not None:
+            seam = pa.concat_tables([self._last, rows.slice(0, 1)])
+            self._disorder.update(_pair_problems(seam, _SORTED_BY))
+        varying = [name for name in _SORTED_BY if not _is_constant(rows.column(name))]
+        self._disorder.update(_pair_problems(rows, varying))
+        self._last = rows.slice(rows.num_rows - 1)
+
+
+def _others(words: pa.ChunkedArray, known: frozenset[str]) -> set[str]:
+    """Return the values of a column that are not among the known ones."""
+    others: set[str] = set()
+    for chunk in words.chunks:
+        if not known.issuperset(chunk.dictionary.to_pylist()):
+            # Of a dictionary not every entry need be in use.
+            stated = pc.unique(chunk.cast(pa.string())).drop_null()
+            others |= set(stated.to_pylist()) - known
+    return others
+
+
+def _pair_problems(rows: pa.Table, varying: list[str] | tuple[str, ...]) -> list[str]:
+    """Compare each row with the one before.
+
+    Args:
+        rows: the columns `varying` and `order_in_group`.
+        varying: the columns that order the rows, without some that are constant.
+    """
+    frame = pl.DataFrame(
+        [
+            pl.Series(name, pl.from_arrow(_plain(rows.column(name))))
+            for name in (*varying, "order_in_group")
+        ]
+    )
+    is_same = pl.lit(True)
+    is_after = pl.lit(False)
+    for name in varying:
+        now, before = pl.col(name), pl.col(name).shift(1)
+        later = (now > before).fill_null(now.is_null() & before.is_not_null())
+        is_after = is_after | (is_same & later)
+        is_same = is_same & now.eq_missing(before)
+    order = pl.col("order_in_group")
+    flags = frame.select(
+        same=is_same, rises=order > order.shift(1), after=is_after
+    ).slice(1)
+    problems = []
+    if not flags.filter(pl.col("same") & ~pl.col("rises")).is_empty():
+        problems.append(
+            "order_in_group is not unique in a group (source_id, subject_key, "
+            "account_id, context_id, asset_id)"
+        )
+    if not flags.filter(~pl.col("same") & ~pl.col("after")).is_empty():
+        problems.append(
+            "rows are not sorted by subject_key, source_id, account_id, context_id, "
+            "asset_id, so that one group may stand in two places"
+        )
+    return problems
+
+
+def _is_constant(column: pa.ChunkedArray) -> bool:
+    """Tell, from what is at hand, that all rows have one value (or none)."""
+    if column.null_count:
+        return bool(column.null_count == len(column))
+    if not pa.types.is_dictionary(column.type):
+        return False
+    values = [chunk.dictionary for chunk in column.chunks]
+    return all(len(each) == 1 and each.equals(values[0]) for each in values)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
