@@ -78,6 +78,8 @@ def categorical(
     """
     if pa.types.is_null(column.type):
         return pl.Series(values=[None] * len(column), dtype=pl.Categorical)
+    if pa.types.is_nested(column.type):  # Arrow has no dictionaries of these
+        raise ColumnError(f"is of type {column.type}, wanted text")
     parts = []
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type):
@@ -112,7 +114,13 @@ def integers(column: pa.ChunkedArray) -> pl.Series:
     if pa.types.is_null(kind):
         return pl.Series(values=[None] * len(column), dtype=pl.Int64)
     if pa.types.is_integer(kind):
-        return _series(column.cast(pa.int64()))
+        try:
+            return _series(column.cast(pa.int64()))
+        except pa.ArrowInvalid:
+            raise ColumnError(
+                f"is of type {kind} and holds a number above {2**63 - 1}, wanted "
+                "whole numbers of 64 bits with a sign"
+            ) from None
     try:
         return stripped(text(column)).cast(pl.Int64, strict=True)
     except (ColumnError, pl.exceptions.InvalidOperationError):

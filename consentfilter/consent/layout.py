@@ -133,7 +133,7 @@ class Layout:
             keys = normalise_ids(
                 DEFAULT_NAMESPACE if ns is None else ns, ids, key=id_key
             )
-        except InputError as error:
+        except (ColumnError, InputError) as error:
             self._note("subject_id", str(error))
             keys = pa.nulls(self.num_rows, pa.string())
         return pl.Series(pl.from_arrow(keys)), pl.Series(ids.is_valid())

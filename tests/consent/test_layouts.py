@@ -187,6 +187,37 @@ def test_source_seq_may_be_text() -> None:
 # --- what is refused, all together ------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("source_id", "status", "purpose", "category", "expression", "actor_type"),
+        *("actor_verified", "terms_version", "jurisdiction", "legal_basis"),
+    ],
+)
+@pytest.mark.parametrize("values", [[["x"]], [{"a": "x"}]])
+def test_nested_columns_are_no_words(name: str, values: list[Any]) -> None:
+    odd = pa.array(values)
+    (problem,) = refusal(with_column(name, odd))
+    assert problem == f"events: column {name!r} is of type {odd.type}, wanted text"
+
+
+def test_recipients_are_no_structs() -> None:
+    (problem,) = refusal(with_column("recipients", pa.array([{"a": "x"}])))
+    assert problem.startswith("events: column 'recipients' is of type struct")
+
+
+def test_a_sequence_number_that_int64_cannot_hold_is_refused() -> None:
+    (problem,) = refusal(with_column("source_seq", pa.array([2**63], pa.uint64())))
+    assert problem.startswith("events: column 'source_seq' is of type uint64 and holds")
+
+
+def test_a_mapped_subject_id_of_a_wrong_type_is_refused_where_it_is() -> None:
+    table = with_column("subject_id", pa.array([1.5]))
+    assert refusal(table, subject_id={"column": "subject_id", "map": {"a": "b"}}) == [
+        "events: column 'subject_id' is of type double, wanted text"
+    ]
+
+
 def test_naive_times_are_refused_with_the_next_step() -> None:
     naive = pa.array([MADE.replace(tzinfo=None)], pa.timestamp("us"))
     assert refusal(with_column("occurred_at", naive)) == [
