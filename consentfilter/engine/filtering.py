@@ -191,13 +191,16 @@ def filter_dataset(
         assert target is not None
         with open_release(target, stopped=stopped, keeps=resume) as builder:
             done = work.write(run, builder)
+            key = run.release_key
+            del run  # the index: what follows needs memory of its own
+            give_back()
             records_done = [part.record for part in done]
             manifest_sha256 = finish_release(
                 builder,
                 deciders,
                 parts,
                 records_done,
-                release_key=run.release_key,
+                release_key=key,
                 naming=naming or Naming(),
                 signer=signer,
                 started_at=started,

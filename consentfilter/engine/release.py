@@ -8,6 +8,7 @@ before that leaves no release.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import posixpath
@@ -80,15 +81,21 @@ class ReleaseBuilder:
         home = self.root if is_local else f"{self.make_scratch()}/finished"
         directory = f"{home}/private/evidence"
         yield directory
-        for name in sorted(os.listdir(directory)):
-            path = f"{directory}/{name}"
-            if is_local:
-                _sync_file(path)
-            else:
-                self._upload(path, f"{self.root}/private/evidence/{name}")
-            sha256, size = digest.sha256_file(path)
-            rows = _parquet_rows(path) if name.endswith(".parquet") else None
-            self._private.append(FileRecord(f"evidence/{name}", rows, sha256, size))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            names = sorted(os.listdir(directory))
+            self._private += pool.map(
+                lambda name: self._evidence_file(directory, name), names
+            )
+
+    def _evidence_file(self, directory: str, name: str) -> FileRecord:
+        path = f"{directory}/{name}"
+        if self._target.is_local:
+            _sync_file(path)
+        else:
+            self._upload(path, f"{self.root}/private/evidence/{name}")
+        sha256, size = digest.sha256_file(path)
+        rows = _parquet_rows(path) if name.endswith(".parquet") else None
+        return FileRecord(f"evidence/{name}", rows, sha256, size)
 
     def _upload(self, path: str, target: str) -> None:
         with open(path, "rb") as source, open_sink(self._filesystem, target) as sink:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -25,7 +26,7 @@ import pyarrow as pa
 
 from consentfilter.errors import InputError
 from consentfilter.lineage import columns, entries, evidence_files, pages, people
-from consentfilter.lineage.manifest import Commitments
+from consentfilter.lineage.manifest import Commitments, SetCommitment
 from consentfilter.lineage.runs import RunWriter
 from consentfilter.lineage.verifier import PATH_BYTES, key_commitment
 
@@ -199,22 +200,29 @@ def write_evidence(
     bases = sorted(os.fspath(part) for part in parts)
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
-    records = evidence_files.write_records(
-        [base + _RECORD_SUFFIX for base in bases], target, workers=workers
-    )
-    subjects_run = Path(scratch) / "subjects"
-    people.fold(
-        [base + _PEOPLE_SUFFIX for base in bases],
-        subjects_run,
-        target / "people.parquet",
-        key=key,
-        workers=workers,
-    )
-    subjects = evidence_files.write_subjects(
-        [os.fspath(subjects_run)], target, workers=workers
-    )
-    subjects_run.unlink()
-    return Commitments(key_commitment(key), records, subjects)
+
+    def write_subjects() -> SetCommitment:
+        run = Path(scratch) / "subjects"
+        people.fold(
+            [base + _PEOPLE_SUFFIX for base in bases],
+            run,
+            target / "people.parquet",
+            key=key,
+            workers=workers,
+        )
+        written = evidence_files.write_subjects(
+            [os.fspath(run)], target, workers=workers
+        )
+        run.unlink()
+        return written
+
+    # Each has a thread that writes in order; the other set fills its pauses.
+    with ThreadPoolExecutor(1) as pool:
+        subjects = pool.submit(write_subjects)
+        records = evidence_files.write_records(
+            [base + _RECORD_SUFFIX for base in bases], target, workers=workers
+        )
+        return Commitments(key_commitment(key), records, subjects.result())
 
 
 def _occurrences(named: pa.Table | pa.RecordBatch) -> pl.DataFrame:
