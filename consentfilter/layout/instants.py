@@ -127,8 +127,9 @@ def _parsed(texts: pa.Array) -> Instants:
         rows = np.flatnonzero(candidate & (lengths == length))
         for begin in range(0, len(rows), _BLOCK):
             block = rows[begin : begin + _BLOCK]
-            at = offsets[block][:, None] + np.arange(length, dtype=np.int32)
-            micros[block], is_valid[block] = _parse_block(raw[at].T)
+            # By character, not by text: what follows reads a character of all texts.
+            at = np.arange(length, dtype=np.int32)[:, None] + offsets[block]
+            micros[block], is_valid[block] = _parse_block(raw[at])
     return micros, is_valid
 
 
@@ -156,11 +157,13 @@ def _parse_block(chars: np.ndarray) -> Instants:
 
 def _number(chars: np.ndarray) -> Instants:
     """Read digits, most significant first; with whether all of them are digits."""
-    digits = chars.astype(np.int64) - ord("0")
-    is_digits = np.all((digits >= 0) & (digits <= 9), axis=0, keepdims=True)[0]
     value = np.zeros(chars.shape[1], np.int64)
-    for digit in digits:
-        value = value * 10 + digit
+    is_digits = np.ones(chars.shape[1], bool)
+    for char in chars:
+        digit = char - np.uint8(ord("0"))  # what is less than "0" wraps round
+        is_digits &= digit <= 9
+        value *= 10
+        value += digit
     return value, is_digits
 
 
