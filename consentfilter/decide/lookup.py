@@ -1,84 +1,113 @@
-"""Finding many strings in a fixed set of strings: a radix directory over hashes.
+"""Finding many strings in a fixed set of strings: open addressing over hashes.
 
 polars joins and `pyarrow.compute.index_in` rebuild their hash table at every call;
-this one is built once. A hash match is confirmed by comparing the strings, so a
-collision can not lend one person another person's consent.
+this one is built once. What the hashes find is confirmed by comparing the strings,
+so a collision can not lend one person another person's consent.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_SEEDS = range(16)
+#: The greatest share of slots that are in use.
+_FILL: Final = 0.65
+_EMPTY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
-def _hashes(strings: pa.Array, seed: int) -> np.ndarray:
+def _hashes(strings: pa.Array) -> np.ndarray:
     """Return a 64-bit hash per string, stable within this process only."""
-    return pl.Series(pl.from_arrow(strings)).hash(seed=seed).to_numpy()
+    return pl.Series(pl.from_arrow(strings)).hash().to_numpy()
 
 
 class KeyTable:
     """A set of distinct strings, each known by its position in `keys`.
 
+    A slot holds the leading bits of a string's hash, and in the others its position.
+    Slots in use ascend, and a string stands at or after the slot that its hash
+    names, with no empty one between: a search ends at the first that is greater.
+
     Args:
         keys: distinct, non-null `pa.string()` values.
     """
 
-    __slots__ = ("_directory", "_hash", "_position", "_seed", "_shift", "keys")
+    __slots__ = ("_low", "_shift", "_size", "_slots", "keys")
 
     def __init__(self, keys: pa.Array) -> None:
         self.keys = keys
-        bits = max(4, min(28, int(len(keys)).bit_length()))
+        size = len(keys)
+        # Of an empty slot the position is greater than any.
+        self._low = np.uint64((1 << size.bit_length()) - 1)
+        self._size = np.uint64(size)
+        bits = max(4, int(size / _FILL).bit_length())
         self._shift = np.uint64(64 - bits)
-        for seed in _SEEDS:
-            hashes = _hashes(keys, seed)
-            order = np.argsort(hashes)
-            ordered = hashes[order]
-            if not (ordered[1:] == ordered[:-1]).any():
-                break
-        else:
-            msg = "distinct keys share a 64-bit hash under every seed"
-            raise AssertionError(msg)
-        self._seed = seed
-        self._hash = ordered
-        self._position = order.astype(np.int32)
-        bucket = (ordered >> self._shift).astype(np.int64)
-        counts = np.bincount(bucket, minlength=1 << bits)
-        self._directory = np.zeros(len(counts) + 1, np.int32)
-        np.cumsum(counts, out=self._directory[1:])
+        numbers = np.arange(size, dtype=np.int64)
+        used = _hashes(keys) & ~self._low
+        used |= numbers.view(np.uint64)
+        used.sort()
+        # Each takes the slot its hash names, or the one after its predecessor's.
+        at = (used >> self._shift).view(np.int64)
+        at -= numbers
+        np.maximum.accumulate(at, out=at)
+        at += numbers
+        last = int(at[-1]) if size else 0
+        self._slots = np.full(max(1 << bits, last + 1) + 1, _EMPTY)
+        self._slots[at] = used
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def find(self, wanted: pa.Array) -> np.ndarray:
         """Return the position of each string (int32), -1 where absent or null."""
-        result = np.full(len(wanted), -1, np.int32)
         if not len(self.keys) or not len(wanted):
-            return result
-        hashes = _hashes(wanted, self._seed)
-        bucket = (hashes >> self._shift).astype(np.int32)
-        at = self._directory[bucket]
-        end = self._directory[bucket + 1]
-        pending = np.flatnonzero(at < end)
-        at, end, hashes = at[pending], end[pending], hashes[pending]
-        while len(pending):
-            hit = self._hash[at] == hashes
-            result[pending[hit]] = self._position[at[hit]]
-            at = at + 1
-            more = ~hit & (at < end)
-            pending, at, end, hashes = pending[more], at[more], end[more], hashes[more]
-        return self._confirmed(result, wanted)
+            return np.full(len(wanted), -1, np.int32)
+        hashes = _hashes(wanted)
+        slot = (hashes >> self._shift).astype(np.int64)
+        leading = hashes & ~self._low
+        found = self._probe(leading, slot)
+        wrong = self._unconfirmed(found, wanted)
+        # Another string has a hash that begins alike: look further.
+        while len(wrong):
+            at = slot[wrong] + 1
+            found[wrong] = self._probe(leading[wrong], at)
+            slot[wrong] = at
+            again = self._unconfirmed(found[wrong], wanted.take(pa.array(wrong)))
+            wrong = wrong[again]
+        return found
 
-    def _confirmed(self, found: np.ndarray, wanted: pa.Array) -> np.ndarray:
+    def _probe(self, leading: np.ndarray, slot: np.ndarray) -> np.ndarray:
+        """Return the first position, from each slot on, whose hash begins alike.
+
+        Args:
+            leading: the leading bits of the hashes.
+            slot: where to begin; moved to where the search ended.
+        """
+        entry = self._slots.take(slot)
+        pending = np.flatnonzero(entry < leading)
+        while len(pending):
+            following = slot[pending] + 1
+            slot[pending] = following
+            ahead = self._slots.take(following)
+            entry[pending] = ahead
+            pending = pending[ahead < leading[pending]]
+        entry -= leading
+        return np.where(entry < self._size, entry, _EMPTY).astype(np.int32)
+
+    def _unconfirmed(self, found: np.ndarray, wanted: pa.Array) -> np.ndarray:
+        """Return which of the strings were found, but are not what was wanted."""
         hits = np.flatnonzero(found >= 0)
         if not len(hits):
-            return found
-        candidates = self.keys.take(pa.array(found[hits]))
-        asked = wanted if len(hits) == len(wanted) else wanted.take(pa.array(hits))
-        same = pc.equal(candidates.cast(asked.type), asked).fill_null(False)
-        wrong = ~same.to_numpy(zero_copy_only=False)
-        found[hits[wrong]] = -1
-        return found
+            return hits
+        if len(hits) < len(found):
+            found, wanted = found[hits], wanted.take(pa.array(hits))
+        candidates = self.keys.take(pa.array(found))
+        if candidates.type != wanted.type:
+            candidates = candidates.cast(wanted.type)
+        same = pc.equal(candidates, wanted).fill_null(False)
+        if same.true_count == len(same):
+            return hits[:0]
+        return hits[~same.to_numpy(zero_copy_only=False)]

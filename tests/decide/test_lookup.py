@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -23,15 +25,33 @@ def test_find_is_the_position_in_the_keys(keys, wanted):
 def test_a_stranger_with_the_hash_of_a_key_is_still_a_stranger(monkeypatch):
     keys = pa.array([f"user_id\x1f{number}" for number in range(50)], pa.string())
     table = KeyTable(keys)
-    real = lookup._hashes(keys, table._seed)
-
-    def all_collide(strings, seed):
-        return np.resize(real, len(strings))
-
-    monkeypatch.setattr(lookup, "_hashes", all_collide)
+    real = lookup._hashes(keys)
+    monkeypatch.setattr(
+        lookup, "_hashes", lambda strings: np.resize(real, len(strings))
+    )
     strangers = pa.array([f"user_id\x1fstranger {n}" for n in range(50)], pa.string())
     assert (table.find(strangers) == -1).all()
     assert table.find(keys).tolist() == list(range(50))
+
+
+@given(
+    st.lists(TEXTS, unique=True, max_size=40),
+    st.lists(st.none() | TEXTS),
+    st.sampled_from([0, 1, 2**63, 2**64 - 1]),
+    st.integers(1, 5),
+)
+def test_strings_are_told_apart_where_hashes_do_not(keys, wanted, hashed, several):
+    def few_hashes(strings):
+        return np.array(
+            [hashed ^ (len(text or "") % several) for text in strings.to_pylist()],
+            np.uint64,
+        )
+
+    expected = [keys.index(text) if text in keys else -1 for text in wanted]
+    with mock.patch.object(lookup, "_hashes", few_hashes):
+        table = KeyTable(pa.array(keys, pa.string()))
+        found = table.find(pa.array(wanted, pa.string()))
+    assert found.tolist() == expected
 
 
 def test_many_keys_are_all_found():
