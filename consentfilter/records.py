@@ -99,7 +99,7 @@ class PayloadColumn:
     Attributes:
         name: its name in the table.
         category: its own category; None: the record's.
-        is_required: declared required, or the schema does not allow null.
+        is_required: declared required, or a value of it cannot be made null.
         is_kept_with_segments: listed under `segments.keep`: it carries nothing
             of what was said.
     """

@@ -91,13 +91,18 @@ def _look(records: list[str]) -> tuple[pa.Schema, pa.Table]:
     """Return the schema of the records, with partition columns, and a sample."""
     import pyarrow as pa
 
-    from consentfilter.engine.footers import open_parquet
+    from consentfilter.engine.footers import open_parquet, why_unreadable
     from consentfilter.engine.storage import list_parts
+    from consentfilter.errors import InputError
 
     part = list_parts(records)[0]
     with open_parquet(part) as opened:
         schema = opened.schema_arrow
-        batch = next(opened.iter_batches(batch_size=SAMPLE_ROWS), None)
+        try:
+            batch = next(opened.iter_batches(batch_size=SAMPLE_ROWS), None)
+        except (pa.ArrowException, OSError) as error:
+            groups = range(opened.num_row_groups)
+            raise InputError(why_unreadable(part, opened, groups, error)) from error
     sample = schema.empty_table() if batch is None else pa.Table.from_batches([batch])
     for name, value in part.hive_values.items():
         if name not in schema.names:

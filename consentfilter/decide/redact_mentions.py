@@ -16,7 +16,7 @@ from consentfilter.decide.carry import (
 from consentfilter.decide.cuts import Cuts
 from consentfilter.decide.pseudonyms import NAMESPACE
 from consentfilter.decide.texts import from_text, to_text
-from consentfilter.layout.nested import is_text
+from consentfilter.layout.nested import can_be_null, is_text
 from consentfilter.records import Mentions
 
 #: Fields whose meaning is known; any other field of a pseudonymised mention goes.
@@ -88,7 +88,7 @@ def _rewritten(
             fits &= room
         elif field.name not in _PLACE:
             child = _nulled(child, marked)
-            fits &= ~marked if not field.nullable else True
+            fits &= ~marked if not can_be_null(field) else True
         children.append(child)
     is_null = np.asarray(structs.is_null().to_numpy(zero_copy_only=False))
     return make_struct(kind, children, is_null), fits

@@ -15,7 +15,7 @@ from consentfilter.decide.carry import (
     open_lists,
 )
 from consentfilter.layout.model import SegmentLayout
-from consentfilter.layout.nested import is_list
+from consentfilter.layout.nested import can_be_null, is_list
 
 
 def redact_segments(
@@ -65,10 +65,14 @@ def removes(layout: SegmentLayout, dataset: Dataset) -> bool:
     if (stated or dataset.redaction.segments) == "remove":
         return True
     return any(
-        not field.nullable and not is_list(field.type)
+        not (can_be_null(field) or _can_be_emptied(field.type))
         for field in layout.struct
         if field.name not in layout.named
     )
+
+
+def _can_be_emptied(kind: pa.DataType) -> bool:
+    return is_list(kind) and not pa.types.is_fixed_size_list(kind)
 
 
 def _masked(structs: pa.Array, goes: np.ndarray, layout: SegmentLayout) -> pa.Array:
@@ -80,7 +84,7 @@ def _masked(structs: pa.Array, goes: np.ndarray, layout: SegmentLayout) -> pa.Ar
         field, child = kind.field(index), structs.field(index)
         if field.name in layout.named:
             children.append(carry(child, at))
-        elif field.nullable:
+        elif can_be_null(field):
             children.append(carry(child, nulls))
         else:
             children.append(_emptied(child, goes))

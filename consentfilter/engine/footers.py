@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from consentfilter import int96
 from consentfilter.engine.storage import Part
 from consentfilter.errors import ConsentFilterError, InputError
+from consentfilter.layout.nested import storage_type
 
 #: Footers are small: this many are fetched at a time, whatever the worker count.
 _CONCURRENT_READS: Final = 16
@@ -99,6 +100,45 @@ def open_parquet(part: Part) -> pq.ParquetFile:
         ) from None
     except (pa.ArrowException, OSError) as error:
         raise InputError(_why_not_parquet(part, error)) from error
+
+
+def why_unreadable(
+    part: Part, opened: pq.ParquetFile, groups: Sequence[int], error: Exception
+) -> str:
+    """Say why row groups of an open part cannot be read.
+
+    Arrow writes nulls of lists of fixed size, and then cannot read them.
+    """
+    for field in opened.schema_arrow:
+        if _has_fixed_list(field.type) and not _is_readable(opened, groups, field.name):
+            return (
+                f"{part.shown}: column {field.name!r} ({field.type}) has a null where "
+                "a list of fixed size should be, which Arrow can write to Parquet but "
+                "not read; write the dump again with lists of any size (pyarrow: "
+                "pa.list_(TYPE), Polars: pl.List), or with values for the nulls"
+            )
+    said = " ".join(str(error).split()).rstrip(".")
+    first = sum(opened.metadata.row_group(at).num_rows for at in range(groups[0]))
+    rows = sum(opened.metadata.row_group(at).num_rows for at in groups)
+    return (
+        f"{part.shown}: row group {'–'.join(map(str, sorted({groups[0], groups[-1]})))}"
+        f" (rows {first:,} to {first + rows - 1:,}) cannot be read: {said}; write or "
+        "copy the file again."
+    )
+
+
+def _has_fixed_list(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    inner = (kind.field(at).type for at in range(kind.num_fields))
+    return pa.types.is_fixed_size_list(kind) or any(map(_has_fixed_list, inner))
+
+
+def _is_readable(opened: pq.ParquetFile, groups: Sequence[int], name: str) -> bool:
+    try:
+        opened.read_row_groups(list(groups), [name], use_threads=False)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _read_footer(part: Part) -> Footer | str:

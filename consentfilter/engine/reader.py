@@ -27,7 +27,7 @@ from consentfilter.engine.batch import (
     batch_result,
     decide_batch,
 )
-from consentfilter.engine.footers import Footer, open_parquet
+from consentfilter.engine.footers import Footer, open_parquet, why_unreadable
 from consentfilter.engine.layout import FileLayout, read_layout
 from consentfilter.errors import InputError
 from consentfilter.layout.nested import one_array
@@ -234,11 +234,8 @@ class PartReader:
                 self._check_times(opened, unit)
             yield from self._results(opened, unit)
         except (pa.ArrowException, OSError) as error:
-            groups = sorted({unit.groups[0], unit.groups[-1]})
             raise InputError(
-                f"{self.footer.part.shown}: row group {'–'.join(map(str, groups))} "
-                f"(rows {unit.first_row:,} to {unit.first_row + unit.rows - 1:,}) "
-                f"cannot be read: {error}; write or copy the file again."
+                why_unreadable(self.footer.part, opened, unit.groups, error)
             ) from error
         finally:
             self._idle.put(opened)

@@ -92,6 +92,22 @@ def storage_type(kind: pa.DataType) -> pa.DataType:
             return kind
 
 
+def can_be_null(field: pa.Field) -> bool:
+    """Tell whether a value of a field may be taken out by making it null.
+
+    Not where it holds a list of fixed size, itself or in a struct: Arrow writes a null
+    one to Parquet without its entries, and then cannot read the file.
+    """
+    return field.nullable and not _holds_fixed_list(field.type)
+
+
+def _holds_fixed_list(kind: pa.DataType) -> bool:
+    kind = storage_type(kind)
+    if pa.types.is_struct(kind):
+        return any(_holds_fixed_list(field.type) for field in kind)
+    return bool(pa.types.is_fixed_size_list(kind))
+
+
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return a column as one array; a single chunk is not copied."""
     if isinstance(column, pa.Array):

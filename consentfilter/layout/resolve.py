@@ -17,6 +17,7 @@ from consentfilter.layout.groups import (
     find_segments,
 )
 from consentfilter.layout.model import Layout
+from consentfilter.layout.nested import can_be_null
 from consentfilter.layout.values import find_values
 from consentfilter.records import PayloadColumn
 
@@ -77,7 +78,7 @@ def _payload(
             PayloadColumn(
                 name=field.name,
                 category=known.category if known else None,
-                is_required=bool(known and known.required) or not field.nullable,
+                is_required=bool(known and known.required) or not can_be_null(field),
                 is_kept_with_segments=field.name in keep,
             )
         )

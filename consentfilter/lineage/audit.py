@@ -283,8 +283,14 @@ class _Digests:
 def _data_digests(path: Path) -> _Digests:
     def batches() -> Iterator[Bytes2D]:
         with int96.open_file(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
-                yield columns.byte_matrix(rows.row_digests(batch))
+            try:
+                for batch in file.iter_batches(_BATCH_ROWS):
+                    yield columns.byte_matrix(rows.row_digests(batch))
+            except pa.ArrowInvalid as error:
+                raise EvidenceError(
+                    f"{path}: has the bytes that were signed, but its rows cannot be "
+                    f"read ({error})"
+                ) from error
 
     return _Digests(batches())
 

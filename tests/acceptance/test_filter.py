@@ -402,6 +402,60 @@ def test_fields(tmp_path: pathlib.Path) -> None:
     assert kit.ledger(out)["a"]["decision"] == "drop"
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.list_(pa.float32(), 2), [1.0, 2.0]),
+        (pa.struct([("of", pa.list_(pa.int8(), 1))]), {"of": [1]}),
+    ],
+)
+def test_a_list_of_fixed_size_goes_with_its_record(
+    tmp_path: pathlib.Path, kind: pa.DataType, value: Any
+) -> None:
+    """As null it would be written, and then nobody could read the file."""
+    rows = kit.records(["a", "b"], ["ann", "ann"], vector=pa.array([value] * 2, kind))
+    place = kit.world(
+        tmp_path, rows=rows, policy=kit.POLICY + "on_fail: redact_fields\n"
+    )
+    binding = kit.write(tmp_path / "dataset.yaml", "fields: {vector: biometric}\n")
+    out = place.release("--dataset", binding)
+    assert {row["decision"] for row in kit.ledger(out).values()} == {"drop"}
+    assert pq.read_table(out / "data/part-0.parquet").num_rows == 0
+    assert kit.cli("verify", out).status == 0
+
+
+def test_a_list_of_any_size_goes_alone(tmp_path: pathlib.Path) -> None:
+    vectors = pa.array([[1.0, 2.0]], pa.list_(pa.float32()))
+    rows = kit.records(["a"], ["ann"], vector=vectors)
+    policy = kit.POLICY + "on_fail: redact_fields\n"
+    place = kit.world(tmp_path, rows=rows, policy=policy)
+    binding = kit.write(tmp_path / "dataset.yaml", "fields: {vector: biometric}\n")
+    out = place.release("--dataset", binding)
+    assert kit.ledger(out)["a"]["redacted"] == ["vector"]
+    (shown,) = pq.read_table(out / "data/part-0.parquet").to_pylist()
+    assert (shown["vector"], shown["text"]) == (None, "text 0")
+
+
+@pytest.mark.parametrize("command", ["filter", "init"])
+def test_a_null_in_a_list_of_fixed_size_is_named(
+    tmp_path: pathlib.Path, command: str
+) -> None:
+    good = pa.array([[1, 2]] * 3, pa.list_(pa.int8(), 2))
+    nulls = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))
+    rows = kit.records(["a", "b", "c"], ["ann"] * 3, good=good, vector=nulls)
+    place = kit.world(tmp_path, rows=rows)
+    said = (
+        place.filter()
+        if command == "filter"
+        else kit.cli("init", place.dump, "--out", tmp_path / "made")
+    )
+    assert said.status == 2
+    for word in ("part-0.parquet", "'vector'", "null", "pa.list_", "pl.List"):
+        assert word in said.err
+    assert "'good'" not in said.err
+    assert "Traceback" not in said.err
+
+
 def test_mentions(tmp_path: pathlib.Path) -> None:
     kind = pa.struct(
         [

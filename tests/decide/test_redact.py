@@ -319,6 +319,33 @@ def test_a_segment_whose_payload_cannot_be_null_is_removed() -> None:
     assert MARKER.encode() not in written(found)
 
 
+@pytest.mark.parametrize("is_nullable", [True, False])
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_a_segment_whose_payload_holds_a_list_of_fixed_size_is_removed(
+    is_nullable: bool, is_inside: bool
+) -> None:
+    """Arrow would write the null to Parquet, and not read it back."""
+    kind: pa.DataType = pa.list_(pa.int8(), 2)
+    value: Any = [1, 2]
+    if is_inside:
+        kind, value = pa.struct([("of", kind)]), {"of": value}
+    struct = pa.struct(
+        [
+            ("segment_id", pa.string()),
+            ("subject_id", pa.string()),
+            pa.field("vector", kind, nullable=is_nullable),
+        ]
+    )
+    values = [[{"segment_id": name, "subject_id": name, "vector": value}
+               for name in "ab"]]  # fmt: skip
+    table = records(1, segments=pa.array(values, pa.list_(struct)))
+    found = redacted(table, {}, [REDACT], segments=[0])
+    assert found["segments"].to_pylist() == [values[0][1:]]
+    sink = pa.BufferOutputStream()
+    pq.write_table(found, sink)
+    assert pq.read_table(sink.getvalue()).equals(found)
+
+
 def test_subjects_of_a_masked_segment_are_emptied_even_if_never_null() -> None:
     person = pa.struct([("id", pa.string())])
     struct = pa.struct(
@@ -484,17 +511,21 @@ def test_ids_that_hold_no_text_become_null_and_other_fields_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("id", pa.int64()), ("full_name", pa.string())]
+    ("name", "kind", "value", "is_nullable"),
+    [
+        ("id", pa.int64(), 7, False),
+        ("full_name", pa.string(), MARKER, False),
+        ("full_name", pa.list_(pa.string(), 1), [MARKER], True),
+    ],
 )
 def test_a_mention_that_cannot_be_emptied_is_removed(
-    name: str, kind: pa.DataType
+    name: str, kind: pa.DataType, value: Any, is_nullable: bool
 ) -> None:
     fields = [("id", pa.string()), ("field", pa.string()), ("start", pa.int32()),
               ("end", pa.int32())]  # fmt: skip
     struct = pa.struct(
-        [*(f for f in fields if f[0] != name), pa.field(name, kind, nullable=False)]
+        [*(f for f in fields if f[0] != name), pa.field(name, kind, is_nullable)]
     )
-    value = 7 if pa.types.is_integer(kind) else MARKER
     names = [[{"id": "7", "field": "text", "start": 0, "end": 3, name: value}]]
     table = records(
         1, text=pa.array(["ann"]), mentions=pa.array(names, pa.list_(struct))

@@ -218,6 +218,9 @@ def test_data_that_the_ledger_does_not_know_is_refused_though_signed(
     refused(kept.slice(1), "rows in data/, wanted")
     swapped = kept.take([1, 0, *range(2, kept.num_rows)])
     refused(swapped, "digest of out_row 0 is not")
+    vectors = pa.array([None] * kept.num_rows, pa.list_(pa.int8(), 2))
+    unreadable = kept.append_column("v", vectors)  # Arrow writes what it cannot read
+    refused(unreadable, "a.parquet: .*its rows cannot be read")
     shutil.move(path, release / "data/c.parquet")
     pq.write_table(kept, release / "data/c.parquet")
     resign(release)
