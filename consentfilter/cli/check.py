@@ -55,7 +55,7 @@ def check(
     data = opened.read_file(proof, "the proof")
     key = None
     if release_key is not None:
-        key = opened.read_file(release_key, "the release key")
+        key = opened.read_release_key(release_key)
     with opened.refusals(f"{proof}: proof invalid"):
         found = verifier.check_proof(data, signed, key)
     if as_json:

@@ -170,16 +170,43 @@ def read_manifest(
     """Read and check a manifest file on its own.
 
     Raises:
-        InputError: the manifest or the public key cannot be read.
+        InputError: the manifest cannot be read, or the public key is none.
         EvidenceError: the manifest does not hold.
     """
-    pem = None if public_key is None else read_file(public_key, "the public key")
+    pem = None if public_key is None else _read_public_key(public_key)
     where = Path(path)
     with refusals(str(where)):
         if where.is_symlink():
             raise Refused("the manifest is a link, wanted a plain file")
         data = read_file(where, "the manifest", limit=4 * verifier.MAX_PAYLOAD_BYTES)
         return verifier.read_manifest(data, pem)
+
+
+def _read_public_key(path: str | os.PathLike[str]) -> bytes:
+    pem = read_file(path, "the public key")
+    try:
+        verifier.load_public_key(pem)
+    except Refused as refused:
+        raise InputError(
+            f"{os.fspath(path)}: not a usable public key; wanted Ed25519 or ECDSA "
+            "P-256 (PEM), such as PREFIX.pub.pem of `consentfilter keygen`"
+        ) from refused
+    return pem
+
+
+def read_release_key(path: str | os.PathLike[str]) -> bytes:
+    """Read a release key that somebody keeps: 32 raw bytes.
+
+    Raises:
+        InputError: it cannot be read, or has another length.
+    """
+    key = read_file(path, "the release key")
+    if len(key) != verifier.HASH_BYTES:
+        raise InputError(
+            f"{os.fspath(path)}: not a release key; wanted {verifier.HASH_BYTES} raw "
+            "bytes, such as private/release.key of the release"
+        )
+    return key
 
 
 def read_file(

@@ -276,6 +276,23 @@ def test_a_proof_against_another_manifest(
     assert kit.cli("check", proof, "--manifest", other, "--json").json
 
 
+@pytest.mark.parametrize("option", ["--public-key", "--release-key"])
+def test_a_key_that_is_none_is_wrong_input(
+    made: kit.World, tmp_path: pathlib.Path, option: str
+) -> None:
+    release = made.root / "release"
+    proof = _prove(made, tmp_path, "--record", "r1")
+    manifest = ("--manifest", release / "manifest.intoto.json")
+    said = kit.cli("check", proof, *manifest, option, made.policy)
+    assert said.status == 2, said
+    assert str(made.policy) in said.err
+    assert "invalid" not in said.err
+    if option == "--public-key":
+        said = kit.cli("verify", release, option, made.policy)
+        assert said.status == 2
+        assert str(made.policy) in said.err
+
+
 def test_a_changed_proof(made: kit.World, tmp_path: pathlib.Path) -> None:
     proof = _prove(made, tmp_path, "--record", "r1")
     shown = json.loads(proof.read_text())
