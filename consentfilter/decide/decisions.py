@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
+from consentfilter import reasons
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decisions:
@@ -23,7 +25,8 @@ class Decisions:
             one entry per record: this column goes. Columns without a True are absent.
         mentions: bool per entry of `Bound.mentions`: this mention goes.
 
-    Redactions are True only in records whose decision is REDACT.
+    Redactions are True only in records whose decision is REDACT. `to_table()` says
+    the rest in words.
     """
 
     decision: np.ndarray
@@ -38,3 +41,23 @@ class Decisions:
 
     def __len__(self) -> int:
         return len(self.decision)
+
+    def to_table(self) -> pa.Table:
+        """Return one row per record, in the words of the ledger.
+
+        Returns:
+            `decision` (keep, redact, drop), `reason`, `rule`, `subject_key`,
+            `grant_id` and `denial_id`, all text.
+        """
+        decisions = [reasons.Decision(code).name.lower() for code in self.decision]
+        found = [reasons.NAME[int(code)] for code in self.reason]
+        return pa.table(
+            {
+                "decision": pa.array(decisions, pa.string()),
+                "reason": pa.array(found, pa.string()),
+                "rule": self.rule.cast(pa.string()),
+                "subject_key": self.subject_key.cast(pa.string()),
+                "grant_id": self.grant_id.cast(pa.string()),
+                "denial_id": self.denial_id.cast(pa.string()),
+            }
+        )

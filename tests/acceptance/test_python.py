@@ -58,6 +58,19 @@ def test_decide(place: kit.World) -> None:
     assert isinstance(decisions, cf.Decisions)
     for name in ("decision", "reason"):
         assert len(getattr(decisions, name)) == 4
+    told = decisions.to_table()
+    assert told["reason"].to_pylist() == REASONS
+    assert told["decision"].to_pylist() == ["keep", "drop", "drop", "keep"]
+    _, ledger = cf.filter_table(table, consent, policy)
+    for name in ("rule", "subject_key", "grant_id", "denial_id"):
+        assert told[name].to_pylist() == ledger[name].to_pylist(), name
+
+
+def test_decisions_about_nothing_are_a_table_too(place: kit.World) -> None:
+    consent = cf.load_consent([place.consent], as_of=kit.AS_OF)
+    nothing = pq.read_table(place.dump).slice(0, 0)
+    told = cf.decide(nothing, consent, place.policy).to_table()
+    assert (told.num_rows, set(told.schema.types)) == (0, {pa.string()})
 
 
 def test_decide_on_a_snapshot(place: kit.World) -> None:
