@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import Final, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from consentfilter.consent.canonical import snapshot_id
+from consentfilter.consent.canonical import FEW_VALUES, RowsDigest
 
 _GROUP: Final = ("subject_key", "source_id", "account_id", "context_id", "asset_id")
+#: Rows that are copied at a time, so that there is never a second snapshot in memory.
+_PIECE_ROWS: Final = 1 << 18
+
+_Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 def snapshot_id_at(statements: pa.Table, instant: dt.datetime) -> str:
@@ -23,57 +30,81 @@ def snapshot_id_at(statements: pa.Table, instant: dt.datetime) -> str:
         statements: of a later snapshot, in the snapshot's schema and order.
         instant: the earlier instant.
     """
-    was_there = pl.Series(pl.from_arrow(statements["recorded_at"])) <= instant
-    if was_there.all():
-        return snapshot_id(statements)
-    nth, superseded_at = _places(statements, was_there)
-    known = statements.filter(pa.array(was_there.to_numpy()))
-    for name, values in (("order_in_group", nth), ("superseded_at", superseded_at)):
-        at = known.schema.get_field_index(name)
-        column = pa.chunked_array([values.to_arrow().cast(known.schema.field(at).type)])
-        known = known.set_column(at, known.schema.field(at), column)
-    return snapshot_id(known)
+    recorded_at = statements["recorded_at"]
+    was_there = pc.less_equal(recorded_at, pa.scalar(instant, recorded_at.type))
+    was_there = was_there.to_numpy()
+    count = int(np.count_nonzero(was_there))
+    if count < len(was_there):
+        statements = _as_placed(statements, was_there)
+    digest = RowsDigest("snapshot", count, FEW_VALUES)
+    for start in range(0, len(was_there), _PIECE_ROWS):
+        piece = statements.slice(start, _PIECE_ROWS)
+        digest.update(_filtered(piece, was_there[start : start + _PIECE_ROWS]))
+    return digest.hexdigest()
 
 
-def _places(statements: pa.Table, was_there: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return `order_in_group` and `superseded_at` as they were.
+def _as_placed(statements: pa.Table, was_there: _Mask) -> pa.Table:
+    """Return statements with `order_in_group` and `superseded_at` as they were.
 
     Groups that got nothing new are as they were; only the others are looked at.
     """
     group = _groups(statements)
-    changed = group.filter(~was_there).unique()
-    old = pl.DataFrame(
-        {
-            "nth": pl.from_arrow(statements["order_in_group"]),
-            "superseded_at": pl.from_arrow(statements["superseded_at"]),
-            "was_there": was_there,
-            "row": pl.int_range(len(group), eager=True, dtype=pl.UInt32),
-        }
-    )
-    at_rows = group.is_in(changed.implode()) & was_there
-    names = ["purpose", "category", "effective_at"]
-    few = statements.select(names).filter(pa.array(at_rows.to_numpy()))
-    frame = pl.DataFrame(pl.from_arrow(few)).with_columns(
-        group=group.filter(at_rows), row=old["row"].filter(at_rows)
-    )
-    same = ["group", "purpose", "category"]
+    has_new = np.zeros(1 + int(group[-1]), np.bool_)
+    has_new[group[~was_there]] = True
+    moved = has_new[group] & was_there
+    at_rows = pa.array(moved)
+    few = statements.select(["purpose", "category", "effective_at"]).filter(at_rows)
+    frame = pl.DataFrame(pl.from_arrow(few)).with_columns(group=group[moved])
     frame = frame.select(
-        "row",
-        nth=pl.int_range(pl.len(), dtype=pl.Int32).over("group"),
-        superseded_at=pl.col("effective_at").shift(-1).over(same),
+        order_in_group=pl.int_range(pl.len(), dtype=pl.Int32).over("group"),
+        superseded_at=pl.col("effective_at")
+        .shift(-1)
+        .over(["group", "purpose", "category"]),
     )
-    nth = old["nth"].scatter(frame["row"], frame["nth"])
-    superseded_at = old["superseded_at"].scatter(frame["row"], frame["superseded_at"])
-    return nth.filter(was_there), superseded_at.filter(was_there)
+    for name in frame.columns:
+        at = statements.schema.get_field_index(name)
+        field = statements.schema.field(at)
+        values = frame[name].to_arrow().cast(field.type)
+        column = pc.replace_with_mask(statements.column(at), at_rows, values)
+        statements = statements.set_column(at, field, column)
+    return statements
 
 
-def _groups(statements: pa.Table) -> pl.Series:
+def _groups(statements: pa.Table) -> npt.NDArray[np.int32]:
     """Number the groups, in the order in which they stand."""
-    varying = [
-        name for name in _GROUP if statements[name].null_count < statements.num_rows
+    rows = statements.num_rows
+    is_first = np.zeros(rows, np.bool_)
+    for name in _GROUP:
+        column = statements[name]
+        if _is_constant(column):
+            continue
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        after, before = column.slice(1), column.slice(0, rows - 1)
+        differs = pc.not_equal(after, before)
+        if column.null_count:  # two nulls are alike, a null and a value are not
+            one_is_null = pc.xor(after.is_null(), before.is_null())
+            differs = pc.or_(pc.fill_null(differs, False), one_is_null)
+        is_first[1:] |= differs.to_numpy()
+    return np.cumsum(is_first, dtype=np.int32)
+
+
+def _filtered(piece: pa.Table, keep: _Mask) -> pa.Table:
+    """Return some rows; columns in which all rows are alike are only cut."""
+    count = int(np.count_nonzero(keep))
+    if count == len(keep):
+        return piece
+    wanted = pa.array(keep)
+    columns = [
+        column.slice(0, count) if _is_constant(column) else column.filter(wanted)
+        for column in piece.columns
     ]
-    frame = pl.DataFrame(pl.from_arrow(statements.select(varying)))
-    is_first = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in varying
-    )
-    return frame.select(is_first.cast(pl.UInt32).cum_sum()).to_series()
+    return pa.table(columns, schema=piece.schema)
+
+
+def _is_constant(column: pa.ChunkedArray) -> bool:
+    """Tell, from what is at hand, that all rows have one value (or none)."""
+    if column.null_count or not pa.types.is_dictionary(column.type):
+        return bool(column.null_count == len(column))
+    values = [chunk.dictionary for chunk in column.chunks]
+    return all(len(each) == 1 and each.equals(values[0]) for each in values)
