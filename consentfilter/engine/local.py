@@ -2,9 +2,9 @@
 
 pyarrow, numpy and polars release the interpreter's lock, so threads keep all cores
 busy and the index is in memory once. Each worker takes a part and goes through it in
-pieces. When there are fewer parts than workers, units of a part are decided ahead of
-the one that is being written, and written in their order: what comes out does not
-depend on the number of workers.
+pieces. When there are fewer parts than workers, units of a part, or pieces of a large
+unit, are decided ahead of the one that is being written, and written in their order:
+what comes out does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import collections
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Final, TypeAlias
 
 from consentfilter.engine.batch import BatchResult, Run
@@ -114,6 +114,7 @@ class _Engine:
     ) -> None:
         self._run, self._open_sinks, self._ids = run, open_sinks, ids
         self._workers = workers
+        self._memory_bytes = memory_bytes
         self._budget = MemoryBudget(memory_bytes)
         self._progress = progress or NoProgress()
         self._note_part = note
@@ -180,13 +181,16 @@ class _Engine:
     ) -> None:
         """Start units ahead, while fewer parts are left than there are workers.
 
-        The only unit of a part has nobody to be ahead of.
+        The only unit of a part has nobody to be ahead of, and one that leaves no
+        memory for another is taken piece by piece.
         """
-        ahead = -(-self._workers // max(1, self._parts_left))
+        ahead = self._workers_per_part()
         if ahead == 1 or len(waiting) + len(flying) == 1:
             return
         while waiting and len(flying) < ahead:
             share = _share_if_ahead(waiting[0])
+            if share > self._memory_bytes // ahead:
+                return
             if not self._budget.enter(share, wait=not flying):
                 return
             unit = waiting.popleft()
@@ -215,16 +219,40 @@ class _Engine:
             self._budget.leave(share)
 
     def _write_here(self, reader: PartReader, writer: ShardWriter, unit: Unit) -> None:
-        """Decide and write a unit on this thread, piece by piece."""
+        """Decide and write a unit piece by piece.
+
+        On this thread; with workers to spare, the next piece is decided beside it.
+        """
         share = _share_if_here(unit)
         self._budget.enter(share, wait=True)
         try:
-            for result in reader.decide(unit):
-                self._note(result)
-                writer.write(result)
-                self._progress.advance(result.rows)
+            results = reader.decide(unit)
+            if self._workers_per_part() > 1:
+                results = self._one_ahead(results)
+            with contextlib.closing(results):
+                for result in results:
+                    self._note(result)
+                    writer.write(result)
+                    self._progress.advance(result.rows)
         finally:
             self._budget.leave(share)
+
+    def _one_ahead(
+        self, results: Generator[BatchResult, None, None]
+    ) -> Generator[BatchResult, None, None]:
+        """Yield results while another thread works on the next one."""
+        with contextlib.closing(results):
+            following = self._deciders.submit(next, results, None)
+            try:
+                while (result := following.result()) is not None:
+                    following = self._deciders.submit(next, results, None)
+                    yield result
+            finally:
+                concurrent.futures.wait([following])
+
+    def _workers_per_part(self) -> int:
+        """Return how many workers there are for each part that is left, at least 1."""
+        return -(-self._workers // max(1, self._parts_left))
 
     def _decide(self, reader: PartReader, unit: Unit) -> list[BatchResult]:
         results = []

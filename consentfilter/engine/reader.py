@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import queue
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -219,7 +219,7 @@ class PartReader:
         while not self._idle.empty():
             self._idle.get().close()
 
-    def decide(self, unit: Unit) -> Iterator[BatchResult]:
+    def decide(self, unit: Unit) -> Generator[BatchResult, None, None]:
         """Decide a unit, piece by piece, in order.
 
         Raises:
