@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consentfilter.decide import ragged
 from consentfilter.decide.lookup import KeyTable
 from consentfilter.decide.ragged import FAR
 from consentfilter.decide.statements import (
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 #: Text columns of more bytes need 64-bit offsets.
 _LARGE_BYTES: Final = (1 << 31) - (1 << 20)
+#: Codes up to here are numbered by a table, greater ones by sorting them.
+_TABLED: Final = 1 << 22
+_SLICE: Final = 1 << 18
+_LEAST: Final = np.iinfo(np.int64).min
 _CLASS_COLUMNS: Final = (
     "status",
     "purpose",
@@ -47,46 +52,41 @@ def gather_statements(consent: Consent) -> Statements:
     """
     # One column at a time is put together: the whole table would be a second copy.
     table = consent.snapshot.statements
-    size = table.num_rows
-    key_column = _column(table, "subject_key")
-    run, keys = _people_runs(key_column, size)
-    people = _everybody(keys, consent)
+    run, keys = _people_runs(_column(table, "subject_key"), table.num_rows)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        everybody = pool.submit(_everybody, keys, consent)
+        scope_codes, scope_keys = _scope_codes(table)
+        first, group_scope = _groups(run, _codes(table, "source_id")[0], scope_codes)
+        group_person = run[first]
+        classes, class_of = _classes(table, _scope_kind(run, scope_codes))
+        data_from = _instants(table, "data_from", _LEAST)
+        data_until = _instants(table, "data_until", FAR)
+        people = everybody.result()
     sides = _sides(people, consent.subjects)
-    scope_codes, scope_keys = _scope_codes(table)
-    group_of = _groups(run, _codes(table, "source_id")[0], scope_codes, size)
-    first = ragged.run_starts(group_of)
-    group_start = np.append(first, size).astype(np.int64)
-    group_person = run[first]
-    group_scope = tuple(codes[first] for codes in scope_codes)
-    _refuse_scattered(group_person, _codes(table, "source_id")[0][first], group_scope)
-    kind = _scope_kind(run, scope_codes)
-    classes, class_of = _classes(table, kind)
     numbers = np.arange(len(first), dtype=np.int32)
     named = group_person >= 0
     own = Ranges.of(group_person[named], numbers[named], len(people))
     component = _components(people, consent)
     linked = _linked_groups(component, group_person, numbers)
-    data_from = _instants(table, "data_from", np.iinfo(np.int64).min)
-    data_until = _instants(table, "data_until", FAR)
     has_window = np.zeros(len(people), bool)
-    for window, neutral in ((data_from, np.iinfo(np.int64).min), (data_until, FAR)):
+    for window, neutral in ((data_from, _LEAST), (data_until, FAR)):
         if window is not None:
             stated = (window != neutral) & (run >= 0)
             has_window[run[stated]] = True
     has_scope = np.zeros(len(people), bool)
     for codes in group_scope:
-        has_scope[group_person[named & (codes >= 0)]] = True
+        if not _is_same(codes):
+            has_scope[group_person[named & (codes >= 0)]] = True
     return Statements(
         ids=_column(table, "statement_id"),
         classes=classes,
         class_of=class_of,
         effective=_required_instants(table, "effective_at"),
-        valid_from=_instants(table, "valid_from", np.iinfo(np.int64).min),
+        valid_from=_instants(table, "valid_from", _LEAST),
         valid_until=_instants(table, "valid_until", FAR),
         data_from=data_from,
         data_until=data_until,
-        group_of=group_of.astype(np.int32),
-        group_start=group_start,
+        group_start=np.append(first, table.num_rows).astype(np.int32),
         group_person=group_person,
         group_scope=group_scope,
         people=people,
@@ -103,6 +103,16 @@ def gather_statements(consent: Consent) -> Statements:
         jurisdiction=sides.jurisdiction,
         jurisdictions=sides.jurisdictions,
     )
+
+
+def _same(value: int, size: int, kind: type[np.generic]) -> np.ndarray:
+    """Return an array of one value in every place, which takes no memory."""
+    return np.broadcast_to(kind(value), (size,))
+
+
+def _is_same(values: np.ndarray) -> bool:
+    """Tell whether an array is known to hold one value in every place."""
+    return values.strides == (0,)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
@@ -134,7 +144,9 @@ def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str | None]]:
     if indices.null_count:
         indices = pc.fill_null(indices.cast(pa.int32()), len(values))
         values = [*values, None]
-    return indices.to_numpy(zero_copy_only=False).astype(np.int32), values
+    elif len(values) == 1:
+        return _same(0, len(column), np.int32), values
+    return indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values
 
 
 def _required_instants(table: pa.Table, name: str) -> np.ndarray:
@@ -167,9 +179,9 @@ def _people_runs(keys: pa.Array, size: int) -> tuple[np.ndarray, pa.Array]:
     changed[1:] = pc.not_equal(named.slice(1), named.slice(0, stated - 1)).to_numpy(
         zero_copy_only=False
     )
-    run[:stated] = np.cumsum(changed) - 1
-    distinct = named.filter(pa.array(changed))
-    return run, distinct
+    numbers = np.cumsum(changed, dtype=np.int32, out=run[:stated])
+    numbers -= 1
+    return run, named.filter(pa.array(changed))
 
 
 def _everybody(keys: pa.Array, consent: Consent) -> KeyTable:
@@ -207,15 +219,16 @@ class _Sides:
 
 def _sides(people: KeyTable, subjects: pa.Table | None) -> _Sides:
     size = len(people)
-    birth = np.full(size, FAR, np.int64)
-    lifecycle = np.zeros(size, np.uint8)
-    jurisdiction = np.full(size, -1, np.int32)
+    birth = _same(FAR, size, np.int64)
+    lifecycle = _same(0, size, np.uint8)
+    jurisdiction = _same(-1, size, np.int32)
     states: tuple[str, ...] = ("active",)
     codes: tuple[str, ...] = ()
     if subjects is not None and subjects.num_rows:
         at = people.find(_column(subjects, "subject_key"))
         days = subjects.column("birth_date").cast(pa.date32()).cast(pa.int32())
         stated = days.is_valid().to_numpy()
+        birth = np.full(size, FAR, np.int64)
         birth[at[stated]] = days.drop_null().to_numpy()
         state_codes, state_values = _codes(subjects, "lifecycle")
         states = tuple(value or "active" for value in state_values)
@@ -225,6 +238,7 @@ def _sides(people: KeyTable, subjects: pa.Table | None) -> _Sides:
         found, values = _codes(subjects, "jurisdiction")
         codes = tuple(value or "" for value in values)
         known = np.array([bool(value) for value in values], bool)
+        jurisdiction = np.full(size, -1, np.int32)
         jurisdiction[at] = np.where(known[found], found, -1)
     return _Sides(birth, lifecycle, states, jurisdiction, codes)
 
@@ -237,7 +251,7 @@ def _scope_codes(
     for name in SCOPES:
         column = table.column(name)
         if column.null_count == len(column):
-            codes.append(np.full(len(column), -1, np.int32))
+            codes.append(_same(-1, len(column), np.int32))
             tables.append(KeyTable(pa.array([], pa.string())))
             continue
         found, values = _codes(table, name)
@@ -250,12 +264,21 @@ def _scope_codes(
 
 
 def _groups(
-    run: np.ndarray, source: np.ndarray, scopes: tuple[np.ndarray, ...], size: int
-) -> np.ndarray:
-    changed = np.zeros(size, bool)
-    for codes in (run, source, *scopes):
-        changed[1:] |= codes[1:] != codes[:-1]
-    return np.cumsum(changed)
+    run: np.ndarray, source: np.ndarray, scopes: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return where each group of source, person and scopes starts, and its scopes."""
+    changed = np.ones(len(run), bool)
+    changed[1:] = run[1:] != run[:-1]
+    for codes in (source, *scopes):
+        if not _is_same(codes):
+            changed[1:] |= codes[1:] != codes[:-1]
+    first = np.flatnonzero(changed)
+    group_scope = tuple(
+        _same(-1, len(first), np.int32) if _is_same(codes) else codes[first]
+        for codes in scopes
+    )
+    _refuse_scattered(run[first], source[first], group_scope)
+    return first, group_scope
 
 
 def _refuse_scattered(
@@ -263,13 +286,15 @@ def _refuse_scattered(
 ) -> None:
     """Refuse a snapshot in which one group stands in two places.
 
-    People stand together (checked before), so of people with fewer than three
+    People stand together (checked as well), so of people with fewer than three
     groups none can be in two places.
     """
-    named = person >= 0
-    many = ~named
-    if named.any():
-        many[named] = np.bincount(person[named])[person[named]] > 2
+    many = person < 0
+    third = person[2:] == person[:-2]
+    for part in (many[2:], many[1:-1], many[:-2]):
+        part |= third
+    if not many.any():
+        return
     rows = np.stack([codes[many] for codes in (person, source, *scopes)], axis=1)
     if len(np.unique(rows, axis=0)) != len(rows):
         raise RunRefused(
@@ -281,26 +306,35 @@ def _refuse_scattered(
 
 def _scope_kind(run: np.ndarray, scopes: tuple[np.ndarray, ...]) -> np.ndarray:
     """Return an index into `SCOPE_KINDS` per statement: whom it is about."""
-    account, context, asset = scopes
-    kind = np.where(context >= 0, 2, 3)
-    kind = np.where(asset >= 0, 1, kind)
-    return np.where(run >= 0, 0, kind).astype(np.int64) + 0 * account
+    if not len(run) or run[-1] >= 0:  # those about everybody stand last
+        return _same(0, len(run), np.int8)
+    _, context, asset = scopes
+    kind = np.where(context >= 0, np.int8(2), np.int8(3))
+    kind[asset >= 0] = 1
+    kind[run >= 0] = 0
+    return kind
 
 
 def _classes(
     table: pa.Table, kind: np.ndarray
 ) -> tuple[tuple[StatementClass, ...], np.ndarray]:
     """Number the distinct combinations of what acceptance looks at."""
-    combined = kind
-    for name in _CLASS_COLUMNS:
-        codes, size = _class_codes(table, name)
-        combined = combined * size + codes
-        if size > 1 and len(combined) and combined.max() > 1 << 40:
-            combined = _number(combined)[1]
-    distinct, class_of = _number(combined)
-    first = np.zeros(len(distinct), np.int64)
-    first[class_of[::-1]] = np.arange(len(class_of), dtype=np.int64)[::-1]
-    rows = table.select(_CLASS_COLUMNS).take(pa.array(first)).to_pylist()
+    number, span = np.zeros(len(kind), np.int32), 1
+    for codes, size in _class_codes(table, kind):
+        if _is_same(codes):
+            continue
+        if span * size > _TABLED and span > 1:
+            number, span = _numbered(number, span)
+        if span * size > np.iinfo(np.int32).max:
+            number = number.astype(np.int64)
+        number *= size
+        number += codes
+        span *= size
+    class_of, count = _numbered(number, span)
+    some = np.zeros(count, np.int64)
+    for part in _slices(len(class_of)):
+        some[class_of[part]] = np.arange(part.start, part.stop)
+    rows = table.select(_CLASS_COLUMNS).take(pa.array(some)).to_pylist()
     classes = [
         StatementClass(
             status=row["status"],
@@ -313,39 +347,55 @@ def _classes(
             recipients=None if row["recipients"] is None else tuple(row["recipients"]),
             scope_kind=SCOPE_KINDS[kind[at]],
         )
-        for row, at in zip(rows, first, strict=True)
+        for row, at in zip(rows, some, strict=True)
     ]
-    return tuple(classes), class_of.astype(np.int32)
+    return tuple(classes), class_of
 
 
-def _class_codes(table: pa.Table, name: str) -> tuple[np.ndarray, int]:
-    """Return a code per statement for one column, and how many codes there are."""
-    if name == "recipients":
-        return _recipient_codes(table)
-    if name == "actor_verified":
-        column = _one_array(table.column(name).fill_null(False))
-        return column.to_numpy(zero_copy_only=False).astype(np.int64), 2
-    codes, values = _codes(table, name)
-    return codes, max(1, len(values))
+def _class_codes(table: pa.Table, kind: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield per column a code per statement, and how many codes there are."""
+    yield kind, len(SCOPE_KINDS)
+    for name in _CLASS_COLUMNS:
+        if name == "recipients":
+            yield _recipient_codes(table)
+        elif name == "actor_verified":
+            column = _one_array(table.column(name).fill_null(False))
+            is_verified = column.to_numpy(zero_copy_only=False)
+            yield is_verified.view(np.int8), 2
+        else:
+            codes, values = _codes(table, name)
+            yield codes, max(1, len(values))
 
 
-def _number(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Like `np.unique(..., return_inverse=True)`, without a sort where possible."""
-    if not len(codes):
-        return codes, codes
-    top = int(codes.max())
-    if top > 1 << 22:
-        return np.unique(codes, return_inverse=True)
-    present = np.zeros(top + 1, bool)
-    present[codes] = True
-    position = np.cumsum(present) - 1
-    return np.flatnonzero(present), position[codes]
+def _numbered(codes: np.ndarray, span: int) -> tuple[np.ndarray, int]:
+    """Number the distinct codes below `span` in their order.
+
+    Returns:
+        The number of each (int32), and how many distinct ones there are.
+    """
+    if span > _TABLED:
+        distinct, numbers = np.unique(codes, return_inverse=True)
+        return numbers.astype(np.int32), len(distinct)
+    is_present = np.zeros(span, bool)
+    for part in _slices(len(codes)):
+        is_present[codes[part]] = True
+    number = (np.cumsum(is_present) - 1).astype(np.int32)
+    numbers = np.empty(len(codes), np.int32)
+    for part in _slices(len(codes)):
+        numbers[part] = number[codes[part]]
+    return numbers, int(is_present.sum())
+
+
+def _slices(size: int) -> Iterator[slice]:
+    """Cut so that what is made of each part stays small."""
+    for start in range(0, size, _SLICE):
+        yield slice(start, min(start + _SLICE, size))
 
 
 def _recipient_codes(table: pa.Table) -> tuple[np.ndarray, int]:
     column = table.column("recipients")
     if column.null_count == len(column):
-        return np.zeros(len(column), np.int32), 1
+        return _same(0, len(column), np.int32), 1
     lists = _one_array(column).cast(pa.list_(pa.string()))
     joined = pc.binary_join(lists, "\x1f")
     encoded = pc.dictionary_encode(joined, null_encoding="encode")
@@ -373,9 +423,8 @@ def _for_everyone(
 
 def _components(people: KeyTable, consent: Consent) -> np.ndarray:
     """Label the connected components of the identity links, -1 for the unlinked."""
-    component = np.full(len(people), -1, np.int64)
     if consent.links is None or not consent.links.num_rows:
-        return component
+        return _same(-1, len(people), np.int32)
     a = people.find(_column(consent.links, "key_a"))
     b = people.find(_column(consent.links, "key_b"))
     both = (a >= 0) & (b >= 0)
@@ -393,6 +442,7 @@ def _components(people: KeyTable, consent: Consent) -> np.ndarray:
             break
         label = new
     members = np.unique(np.concatenate([a, b]))
+    component = np.full(len(people), -1, np.int32)
     component[members] = np.unique(label[members], return_inverse=True)[1]
     return component
 
@@ -400,8 +450,9 @@ def _components(people: KeyTable, consent: Consent) -> np.ndarray:
 def _linked_groups(
     component: np.ndarray, person: np.ndarray, numbers: np.ndarray
 ) -> Ranges:
-    size = int(component.max()) + 1 if len(component) else 0
+    if _is_same(component) or not len(component):
+        return Ranges.of(np.zeros(0, np.int64), np.zeros(0, np.int32), 0)
     named = np.flatnonzero(person >= 0)
-    of = component[person[named]] if len(component) else np.zeros(0, np.int64)
+    of = component[person[named]]
     inside = of >= 0
-    return Ranges.of(of[inside], numbers[named[inside]], size)
+    return Ranges.of(of[inside], numbers[named[inside]], int(component.max()) + 1)

@@ -49,14 +49,16 @@ class Ranges:
     @classmethod
     def of(cls, owner: np.ndarray, groups: np.ndarray, size: int) -> Ranges:
         """Gather groups by owner (0 <= owner < size)."""
-        order = np.argsort(owner, kind="stable")
-        starts, counts = ragged.ranges(owner[order], size)
-        return cls(starts, counts, groups[order].astype(np.int32))
+        if (owner[1:] < owner[:-1]).any():
+            order = np.argsort(owner, kind="stable")
+            owner, groups = owner[order], groups[order]
+        starts, counts = (each.astype(np.int32) for each in ragged.ranges(owner, size))
+        return cls(starts, counts, groups.astype(np.int32, copy=False))
 
     def counts_of(self, codes: np.ndarray) -> np.ndarray:
         """Return how many groups each code has; 0 for -1."""
         if not len(self.counts):
-            return np.zeros(len(codes), np.int64)
+            return np.zeros(len(codes), np.int32)
         return np.where(codes >= 0, self.counts[codes], 0)
 
     def expand(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +84,7 @@ class Statements:
         valid_from, valid_until: the permission's own window (`FAR`: open).
         data_from, data_until: the collection times covered; the least int64 and
             `FAR`: unlimited.
-        group_of: group number per statement; `group_start` (groups + 1 entries).
+        group_start: first statement per group, and at the end their number.
         group_person: person, -1 for everybody in the scope.
         group_scope: per scope column the code of its value in `scope_keys`, -1: any.
         own: groups per person. everyone: per scope column, groups without a person
@@ -103,7 +105,6 @@ class Statements:
     valid_until: np.ndarray | None
     data_from: np.ndarray | None
     data_until: np.ndarray | None
-    group_of: np.ndarray
     group_start: np.ndarray
     group_person: np.ndarray
     group_scope: tuple[np.ndarray, ...]
