@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from consentfilter.engine import batch, reader
 from consentfilter.engine.filtering import Summary, filter_dataset
 from consentfilter.engine.finish import Naming
 from consentfilter.errors import InputError
@@ -240,7 +241,7 @@ def test_a_standard_column_may_stand_in_the_path_only(tmp_path: pathlib.Path) ->
 def test_large_row_groups_are_cut_and_the_ledger_stays_whole(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from consentfilter.engine import reader
+    from consentfilter.engine import batch, reader
 
     monkeypatch.setattr(reader, "LARGE_GROUP_BYTES", 1000)
     monkeypatch.setattr(reader, "CUT_BYTES", 1500)
@@ -291,4 +292,38 @@ def test_a_broken_page_names_part_and_row_group(tmp_path: pathlib.Path) -> None:
     assert str(caught.value).startswith(
         f"{part}: row group 0–1 (rows 0 to 999) cannot be read: "
     )
+    assert [path.name for path in tmp_path.iterdir()] == ["dump.parquet"]
+
+
+def test_one_part_of_large_row_groups_is_the_same_with_workers_to_spare(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PIECE_ROWS", 16)
+    part = _write(tmp_path / "dump.parquet", made.records(500), row_group_size=100)
+    trees = []
+    for workers, memory in ((1, 1 << 30), (3, 1), (3, 1 << 30)):
+        out = tmp_path / f"release-{len(trees)}"
+        _filter(part, out, workers=workers, memory_bytes=memory, naming=Naming("same"))
+        tree = _tree(out)
+        for name in ("manifest.intoto.json", *VIEW_NAMES):  # they name the run
+            assert tree.pop(name)
+        trees.append(tree)
+    assert trees[0] == trees[1] == trees[2]
+
+
+def test_a_piece_that_fails_beside_the_one_being_written_leaves_no_release(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PIECE_ROWS", 16)
+    part = _write(tmp_path / "dump.parquet", made.records(100))
+    decide, calls = batch.decide_batch, iter(range(100))
+
+    def fail_at_last(*given: Any) -> Any:
+        if next(calls) == 4:
+            raise InputError("the fifth piece is odd")
+        return decide(*given)
+
+    monkeypatch.setattr(reader, "decide_batch", fail_at_last)
+    with pytest.raises(InputError, match="the fifth piece is odd"):
+        _filter(part, tmp_path / "release", workers=2)
     assert [path.name for path in tmp_path.iterdir()] == ["dump.parquet"]
