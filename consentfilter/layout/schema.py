@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from typing import Any, Final
-
-import pydantic
 
 from consentfilter import dataset
 from consentfilter.consent import binding
+from consentfilter.described import DIALECT, describe
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: Parts that may be written as one word: a column name, or a category.
 _ONE_WORD: Final = {
     "ValueSource": "A column name.",
@@ -20,7 +16,6 @@ _ONE_WORD: Final = {
     "SegmentBinding": "The column of segments.",
     "FieldBinding": "The column's category.",
 }
-_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.M | re.S)
 
 
 def dataset_schema() -> dict[str, Any]:
@@ -30,7 +25,7 @@ def dataset_schema() -> dict[str, Any]:
     definitions["Dataset"] = whole
     for name, definition in definitions.items():
         model = getattr(dataset, name, None) or getattr(binding, name)
-        _describe(definition, model)
+        describe(definition, model)
     redaction = definitions["FieldBinding"]["properties"]["redaction"]
     redaction["enum"] = [None, *redaction["enum"]]
     redaction.pop("type", None)
@@ -46,15 +41,3 @@ def dataset_schema() -> dict[str, Any]:
         "$ref": "#/$defs/Dataset",
         "$defs": dict(sorted(definitions.items())),
     }
-
-
-def _describe(definition: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
-    """Take the descriptions of the properties from the model's docstring."""
-    text = inspect.getdoc(model) or ""
-    summary, _, attributes = text.partition("Attributes:\n")
-    definition["description"] = " ".join(summary.split())
-    for said in definition["properties"].values():
-        said.pop("title", None)
-    for name, said in _ATTRIBUTE.findall(attributes):
-        if name in definition["properties"]:
-            definition["properties"][name]["description"] = " ".join(said.split())

@@ -5,11 +5,9 @@ Structure only. Reading files is `policy.load`, judging a policy `policy.lint`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-import rfc8785
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -19,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from consentfilter import digest
 from consentfilter.policy import checks, defaults
 from consentfilter.policy.parts import DECIDING_ROLES as DECIDING_ROLES
 from consentfilter.policy.parts import ROLES as ROLES
@@ -231,7 +230,7 @@ class Policy(Frozen):
     @property
     def sha256(self) -> str:
         """Hex SHA-256 of the canonical JSON (RFC 8785) of `effective()`."""
-        return hashlib.sha256(rfc8785.dumps(self.effective())).hexdigest()
+        return digest.sha256(digest.canonical_json(self.effective()))
 
     def effective_taxonomy(self, base: Taxonomy = BASE) -> Taxonomy:
         """Return `base` with the nodes that this policy and its members add."""

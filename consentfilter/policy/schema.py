@@ -7,18 +7,11 @@ nodes) `policy check` says.
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
-
+from consentfilter.described import DIALECT, describe
 from consentfilter.policy import parts
 from consentfilter.policy.model import Policy
-
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_ATTRIBUTE: Final = re.compile(r"^    (\w+): (.+?)(?=^    \w+: |\Z)", re.M | re.S)
 
 
 def policy_schema() -> dict[str, Any]:
@@ -26,7 +19,7 @@ def policy_schema() -> dict[str, Any]:
     schema = Policy.model_json_schema()
     definitions: dict[str, dict[str, Any]] = schema["$defs"]
     for name, definition in definitions.items():
-        _describe(definition, getattr(parts, name, Policy))
+        describe(definition, getattr(parts, name, Policy))
     # Rules are named by their place when they name themselves nothing.
     definitions["Rule"]["required"].remove("id")
     policy = definitions["Policy"]
@@ -56,19 +49,3 @@ _PATH: Final = {
     "minLength": 1,
     "description": "A policy file, relative to this one.",
 }
-
-
-def _describe(definition: dict[str, Any], of: type[BaseModel]) -> None:
-    """Take descriptions of the properties from the model's docstring."""
-    text = inspect.getdoc(of) or ""
-    summary, _, attributes = text.partition("Attributes:\n")
-    definition["description"] = " ".join(summary.split())
-    for said in definition["properties"].values():
-        said.pop("title", None)
-    for name, said in _attributes(attributes):
-        definition["properties"][name]["description"] = said
-
-
-def _attributes(text: str) -> Iterator[tuple[str, str]]:
-    for name, said in _ATTRIBUTE.findall(text):
-        yield name, " ".join(said.split())
