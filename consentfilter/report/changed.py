@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentfilter.consent.known import snapshot_id_at
 from consentfilter.consent.load import Consent
@@ -17,6 +18,9 @@ from consentfilter.lineage.opened import OpenedRelease
 #: A month has at most so many days, and at least so many.
 _LONGEST_MONTH: Final = dt.timedelta(days=31)
 _SHORTEST_MONTH: Final = dt.timedelta(days=28)
+_INSTANT: Final = dt.timedelta(microseconds=1)
+#: Why everybody is looked at, where the past is another one (`is_past_as_known`).
+OTHER_PAST: Final = "consent from before the release came in late, or was taken back"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,28 +42,35 @@ def changed_people(release: OpenedRelease, deciders: Deciders) -> Changed:
     Somebody is among them if a statement about them was recorded since the release's
     `as_of`, or a permission of theirs ended since, or one of these is true of an
     identity that is linked to them. Too many is slow, too few would be wrong: where
-    the change cannot be pinned on people, everybody is meant. So it is if the consent
-    known at `as_of` is another one today: an act came in late, or was taken back.
+    the change cannot be pinned on people, everybody is meant.
+
+    This holds only if what was known at `as_of` is what it was: see
+    `is_past_as_known`, which takes longer and does not need this answer.
     """
     why = _why_all(release, deciders)
     if why is not None:
         return Changed(None, why)
     before = dt.datetime.fromisoformat(release.predicate["consent"]["asOf"])
-    after = deciders.as_of
-    snapshot, known = deciders.consent.snapshot, release.predicate["consent"]
-    if (
-        snapshot.meta.snapshot_id != known["snapshotId"]
-        and snapshot_id_at(snapshot.statements, before) != known["snapshotId"]
-    ):
-        return Changed(
-            None, "consent from before the release came in late, or was taken back"
-        )
-    touched = _touched(deciders, before, after)
-    if touched["subject_key"].null_count():
+    touched = _touched(deciders, before, deciders.as_of)
+    if touched.null_count:
         return Changed(
             None, "a statement for a whole account, meeting or asset changed"
         )
-    return Changed(linked(touched["subject_key"].unique(), deciders.consent))
+    keys = pl.Series(touched.unique(), dtype=pl.String)
+    return Changed(linked(keys, deciders.consent))
+
+
+def is_past_as_known(release: OpenedRelease, deciders: Deciders) -> bool:
+    """Tell whether consent known at the release's `as_of` is the same one today.
+
+    It is not if an act came in late, or was taken back. Then people may have another
+    answer about whom nothing new was recorded.
+    """
+    said, snapshot = release.predicate["consent"], deciders.consent.snapshot
+    if snapshot.meta.snapshot_id == said["snapshotId"]:
+        return True
+    before = dt.datetime.fromisoformat(said["asOf"])
+    return snapshot_id_at(snapshot.statements, before) == str(said["snapshotId"])
 
 
 def linked(keys: pl.Series, consent: Consent) -> pl.Series:
@@ -84,12 +95,10 @@ def only_about(consent: Consent, keys: pl.Series) -> Consent:
 
     Statements for everyone in a scope stay, and those of linked identities.
     """
-    statements = pl.DataFrame(consent.snapshot.statements.select(["subject_key"]))
-    wanted = linked(keys.unique(), consent)
-    keep = statements.select(
-        pl.col("subject_key").is_null() | pl.col("subject_key").is_in(wanted.implode())
-    ).to_series()
-    kept = consent.snapshot.statements.filter(pa.array(keep.to_numpy()))
+    wanted = linked(keys.unique(), consent).to_arrow().cast(pa.string())
+    subject_key = consent.snapshot.statements["subject_key"]
+    is_wanted = pc.is_in(subject_key, value_set=wanted)
+    kept = consent.snapshot.statements.filter(pc.or_(subject_key.is_null(), is_wanted))
     snapshot = dataclasses.replace(consent.snapshot, statements=kept)
     return dataclasses.replace(consent, snapshot=snapshot)
 
@@ -112,17 +121,23 @@ def _why_all(release: OpenedRelease, deciders: Deciders) -> str | None:
 
 def _touched(
     deciders: Deciders, before: dt.datetime, after: dt.datetime
-) -> pl.DataFrame:
-    """Return subject and scope of the statements that may matter anew."""
-    names = ["subject_key", "recorded_at", "effective_at", "valid_until"]
-    statements = pl.DataFrame(deciders.consent.snapshot.statements.select(names))
-    is_new = pl.col("recorded_at") > before
-    has_ended = (pl.col("valid_until") > before) & (pl.col("valid_until") <= after)
-    touched = is_new | has_ended.fill_null(False)
+) -> pa.ChunkedArray:
+    """Return the subjects (null: everybody) of the statements that may matter anew."""
+    statements = deciders.consent.snapshot.statements
+    recorded_at = statements["recorded_at"]
+    is_touched = pc.greater(recorded_at, pa.scalar(before, recorded_at.type))
+    ended = [("valid_until", before + _INSTANT, after)]
     ages = [member.temporal.max_age_months for member in deciders.policy.members]
     for months in {age for age in ages if age is not None}:
         # generous on both sides: a month has 28 to 31 days
         first = before - months * _LONGEST_MONTH
-        last = after - months * _SHORTEST_MONTH
-        touched |= (pl.col("effective_at") >= first) & (pl.col("effective_at") <= last)
-    return statements.filter(touched).select("subject_key")
+        ended.append(("effective_at", first, after - months * _SHORTEST_MONTH))
+    for name, first, last in ended:
+        column = statements[name]
+        if column.null_count < len(column):
+            is_in = pc.and_(
+                pc.greater_equal(column, pa.scalar(first, column.type)),
+                pc.less_equal(column, pa.scalar(last, column.type)),
+            )
+            is_touched = pc.or_(is_touched, is_in.fill_null(False))
+    return statements["subject_key"].filter(is_touched)

@@ -13,6 +13,7 @@ import dataclasses
 import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -99,13 +100,32 @@ def recheck(
         as_of=as_of,
     )
     found = changed.changed_people(release, deciders)
+    if found.keys is None:
+        return _decided_again(release, deciders, found, key)
+    # Nearly always the past is what it was, so what that is worth is done beside it.
+    with ThreadPoolExecutor(1) as pool:
+        is_past_as_known = pool.submit(changed.is_past_as_known, release, deciders)
+        result = _decided_again(release, deciders, found, key)
+        if is_past_as_known.result():
+            return result
+    everybody = changed.Changed(None, changed.OTHER_PAST)
+    return _decided_again(release, deciders, everybody, key)
+
+
+def _decided_again(
+    release: OpenedRelease,
+    deciders: Deciders,
+    found: changed.Changed,
+    id_key: bytes | None,
+) -> Recheck:
+    """Decide the rows of some people again, or of everybody."""
     places = None if found.keys is None else standing.places_of(release, found.keys)
     checked, tables = 0, [REMOVAL_SCHEMA.empty_table()]
     every = (
         rows
         for part in release.ledger_parts()
         for rows in standing.standing_rows(
-            release, part, places, deciders.dataset, id_key=key
+            release, part, places, deciders.dataset, id_key=id_key
         )
     )
     for rows, index in _with_index(every, deciders, is_partial=places is not None):

@@ -47,7 +47,8 @@ REMOVAL_SCHEMA: Final = pa.schema(
 #: How a redacted mention is named when it would be redacted again.
 _PSEUDONYM: Final = "^mention:@p_[0-9a-f]{16}$"
 _NOBODY: Final = reasons.CODE["SUBJECT_UNKNOWN"]
-_LEDGER: Final = ["record_id", "decision", "reason", "redacted", "row", "out_row"]
+_LEDGER: Final = ["decision", "reason", "redacted", "row", "out_row"]
+_WORDS: Final = ["decision", "reason"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,13 +70,14 @@ def places_of(release: OpenedRelease, keys: pl.Series) -> pa.Table:
     """Return where people are in: distinct `part` and `row` into the ledger."""
     wanted = np.unique(people.subject_hashes(keys))
     tables = [people.PEOPLE_SCHEMA.empty_table().select(["part", "row"])]
-    with pq.ParquetFile(release.evidence / "people.parquet") as file:
+    listing = release.evidence / "people.parquet"
+    with pq.ParquetFile(listing, read_dictionary=["part"]) as file:
         for group in range(file.num_row_groups):
             hashes = file.read_row_group(group, columns=["subject_hash"])
             found = _positions(wanted, hashes["subject_hash"].to_numpy())
             if len(found):
                 rest = file.read_row_group(group, columns=["part", "row"])
-                tables.append(rest.take(pa.array(found)))
+                tables.append(rest.take(pa.array(found)).cast(tables[0].schema))
     return pa.concat_tables(tables)
 
 
@@ -143,7 +145,7 @@ def removals(rows: StandingRows, index: ConsentIndex, dataset: Dataset) -> pa.Ta
     names = np.array(["drop", "redact", "keep"], object)
     return pa.table(
         [
-            ledger["record_id"].cast(pa.string()),
+            rows.bound.record_id.take(picked),
             pa.repeat(rows.data_path, len(at)),
             ledger["out_row"],
             ledger["decision"].cast(pa.string()),
@@ -251,7 +253,7 @@ def _ledger(
     """Return ledger rows of admitted records, by `out_row`."""
     tables = []
     first = 0
-    with pq.ParquetFile(release.ledger(part)) as file:
+    with pq.ParquetFile(release.ledger(part), read_dictionary=_WORDS) as file:
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows
             if wanted is None:
