@@ -275,10 +275,14 @@ def _positions(
     wanted: npt.NDArray[np.uint64], found: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.int64]:
     """Return where a sorted column holds one of the wanted values (sorted too)."""
-    starts = np.searchsorted(found, wanted, side="left")
-    ends = np.searchsorted(found, wanted, side="right")
+    if not len(found):
+        return np.empty(0, np.int64)
+    first = np.searchsorted(wanted, found[0], side="left")
+    last = np.searchsorted(wanted, found[-1], side="right")
+    starts = np.searchsorted(found, wanted[first:last], side="left")
+    ends = np.searchsorted(found, wanted[first:last], side="right")
     sizes = ends - starts
-    offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+    offsets = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
     return offsets + np.arange(sizes.sum())
 
 
