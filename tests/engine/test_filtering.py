@@ -300,7 +300,7 @@ def test_one_part_of_large_row_groups_is_the_same_with_workers_to_spare(
 ) -> None:
     monkeypatch.setattr(reader, "PIECE_ROWS", 16)
     part = _write(tmp_path / "dump.parquet", made.records(500), row_group_size=100)
-    trees = []
+    trees: list[dict[str, bytes]] = []
     for workers, memory in ((1, 1 << 30), (3, 1), (3, 1 << 30)):
         out = tmp_path / f"release-{len(trees)}"
         _filter(part, out, workers=workers, memory_bytes=memory, naming=Naming("same"))
