@@ -146,6 +146,7 @@ def _pieces(many: Sequence[Events], binding: EventsBinding) -> Iterator[_Piece]:
     paths = [one for one in many if not isinstance(one, pa.Table)]
     for at, table in enumerate(tables, start=1):
         name = "events" if len(tables) == 1 else f"events table {at}"
+        files.refuse_snapshot(name, table.schema, binding)
         for start in range(0, max(table.num_rows, 1), files.PIECE_ROWS):
             yield name, start, table.slice(start, files.PIECE_ROWS)
     if paths or not tables:

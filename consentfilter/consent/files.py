@@ -20,6 +20,8 @@ from consentfilter.errors import InputError
 PIECE_ROWS: Final = 1_000_000
 #: File metadata key that tells a snapshot from a file of events.
 SNAPSHOT_KEY: Final = b"snapshot_id"
+#: Columns of snapshots that no file of events has.
+_OF_SNAPSHOTS: Final = ("statement_id", "subject_key", "order_in_group")
 
 _SUFFIXES: Final = (".parquet", ".csv")
 #: Columns whose text repeats: read as dictionaries, each value once.
@@ -149,8 +151,9 @@ def pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:
         yield from _csv_pieces(path, binding)
         return
     with open_parquet(path) as file:
-        names = file.schema_arrow.names
-    wanted = _wanted(path, names, binding)
+        schema = file.schema_arrow.with_metadata(file.metadata.metadata)
+    refuse_snapshot(path, schema, binding)
+    wanted = _wanted(path, schema.names, binding)
     words = [column for name, column in wanted.items() if name in _WORDS]
     with open_parquet(path, words=words) as file:
         columns = sorted(set(wanted.values()))
@@ -162,6 +165,27 @@ def pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:
             raise InputError(
                 f"{path}: cannot be read to the end ({said}); write the file again"
             ) from error
+
+
+def refuse_snapshot(name: str, schema: pa.Schema, binding: EventsBinding) -> None:
+    """Refuse a snapshot where events are wanted: read as events it would say nothing.
+
+    Raises:
+        InputError: the metadata are a snapshot's, or the columns are and nothing
+            says whose consent it is.
+    """
+    if SNAPSHOT_KEY in (schema.metadata or {}):
+        raise InputError(
+            f"{name}: this is a consent snapshot, which was derived from events "
+            "already; give the events it was built from"
+        )
+    is_like_one = set(_OF_SNAPSHOTS) <= set(schema.names)
+    if is_like_one and "subject_id" not in bound_columns(schema.names, binding):
+        raise InputError(
+            f"{name}: this looks like a consent snapshot that lost its metadata (it "
+            f"has the columns {', '.join(map(repr, _OF_SNAPSHOTS))}); give the "
+            "snapshot as it was written, or the events it was built from"
+        )
 
 
 def _wanted(path: str, names: list[str], binding: EventsBinding) -> dict[str, str]:

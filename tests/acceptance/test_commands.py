@@ -462,6 +462,25 @@ def test_snapshot_file(made: kit.World) -> None:
     assert wanted <= bare, keys
 
 
+def test_a_snapshot_is_no_file_of_events(
+    made: kit.World, tmp_path: pathlib.Path
+) -> None:
+    snapshot, out = made.root / "consent.snapshot.parquet", tmp_path / "again.parquet"
+    said = kit.cli("snapshot", "build", snapshot, "--out", out)
+    assert said.status == 2, said
+    assert f"{snapshot}: this is a consent snapshot" in said.err
+    # Without its metadata it must not pass for events that name nobody either.
+    bare = pq.read_table(snapshot).replace_schema_metadata(None)
+    stripped = kit.write(tmp_path / "bare.parquet", bare)
+    for said in (
+        kit.cli("snapshot", "build", stripped, "--out", out),
+        made._replace(consent=stripped, root=tmp_path).filter(),
+    ):
+        assert said.status == 2, said
+        assert f"{stripped}: this looks like a consent snapshot" in said.err
+    assert not out.exists()
+
+
 def test_snapshot_inspect(made: kit.World) -> None:
     said = kit.cli("snapshot", "inspect", made.root / "consent.snapshot.parquet")
     for word in ("default", "given", "withdrawn", "explicit"):
