@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +26,9 @@ from consentfilter.taxonomy import BASE, Taxonomy
 
 if TYPE_CHECKING:
     from consentfilter.dataset import Dataset
+
+#: When the ledger took an act down.
+_RECORDED: Final = "recorded_at"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def load_consent(
     taxonomy: Taxonomy = BASE,
     dataset: Dataset | SidePath | None = None,
     id_key: bytes | None = None,
+    columns: Collection[str] | None = None,
 ) -> Consent:
     """Load consent from event files, or from one snapshot.
 
@@ -83,6 +87,8 @@ def load_consent(
         dataset: a binding, or its file; its `events` part says how event files are
             laid out.
         id_key: keys subject ids; must be the snapshot's key.
+        columns: those that are wanted of the statements; None: all. A snapshot has no
+            others then, although all of them are checked.
 
     Raises:
         InputError: with every problem of the files.
@@ -99,7 +105,7 @@ def load_consent(
     snapshots = _snapshots(many)
     now = dt.datetime.now(dt.UTC)
     if snapshots:
-        snapshot, notes = _one_snapshot(snapshots, many, as_of, id_key)
+        snapshot, notes = _one_snapshot(snapshots, many, as_of, id_key, columns)
     else:
         cut = now if as_of is None else as_of
         binding = None if dataset is None else dataset.events
@@ -160,6 +166,7 @@ def _one_snapshot(
     many: Sequence[pa.Table | SidePath],
     as_of: dt.datetime | None,
     id_key: bytes | None,
+    columns: Collection[str] | None,
 ) -> tuple[ConsentSnapshot, list[str]]:
     paths = [one for one in many if not isinstance(one, pa.Table)]
     others = len(files.expand(paths)) + len(many) - len(paths) - 1
@@ -169,7 +176,9 @@ def _one_snapshot(
             "consent inputs; a snapshot is complete in itself: give one snapshot, or "
             "event files only"
         )
-    snapshot = read_snapshot(snapshots[0])
+    if columns is not None and as_of is not None:
+        columns = {*columns, _RECORDED}
+    snapshot = read_snapshot(snapshots[0], columns)
     meta = snapshot.meta
     if as_of is not None and as_of < meta.as_of and _newest(snapshot) > as_of:
         raise InputError(
@@ -198,7 +207,7 @@ def _newest(snapshot: ConsentSnapshot) -> dt.datetime:
     if any(mark.watermark is None for mark in meta.sources):
         return meta.as_of
     marks = [mark.watermark for mark in meta.sources if mark.watermark is not None]
-    recorded = pc.max(snapshot.statements["recorded_at"]).as_py()
+    recorded = pc.max(snapshot.statements[_RECORDED]).as_py()
     return max([*marks, *([] if recorded is None else [recorded])], default=meta.as_of)
 
 

@@ -14,7 +14,7 @@ import datetime as dt
 import json
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from consentfilter.errors import InputError, RunRefused, StorageError
 
 ROW_GROUP_ROWS: Final = 262_144
 _AGAIN: Final = "build it again with `consentfilter snapshot build`"
+_ID: Final = "statement_id"
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
@@ -76,8 +77,15 @@ def write_snapshot(snapshot: ConsentSnapshot, path: str | os.PathLike[str]) -> N
         ) from error
 
 
-def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
+def read_snapshot(
+    path: str | os.PathLike[str], columns: Collection[str] | None = None
+) -> ConsentSnapshot:
     """Read a snapshot and check that it is what was written.
+
+    Args:
+        path: the file.
+        columns: those to keep of the statements, beside statement_id; None: all.
+            All of them are read and checked.
 
     Raises:
         InputError: the file is not readable Parquet, or no snapshot.
@@ -100,14 +108,19 @@ def read_snapshot(path: str | os.PathLike[str]) -> ConsentSnapshot:
         if missing:
             raise _invalid(name, f"columns are missing: {', '.join(missing)}")
         try:
-            checked = _checked(name, file, meta.snapshot_id)
+            checked = _checked(name, file, meta.snapshot_id, columns)
         except (pa.ArrowException, OSError) as error:
             raise _invalid(name, f"it cannot be read to the end ({error})") from error
     return ConsentSnapshot(checked, meta)
 
 
-def _checked(name: str, file: pq.ParquetFile, wanted_id: str) -> pa.Table:
-    """Read the rows, check them piece by piece and put them together.
+def _checked(
+    name: str,
+    file: pq.ParquetFile,
+    wanted_id: str,
+    columns: Collection[str] | None,
+) -> pa.Table:
+    """Read the rows, check them piece by piece and put the columns together.
 
     While one piece is looked at, its rows are hashed and the next piece is read.
     Everything has been checked when this returns.
@@ -115,7 +128,10 @@ def _checked(name: str, file: pq.ParquetFile, wanted_id: str) -> pa.Table:
     num_rows = missing = file.metadata.num_rows
     digest = RowsDigest("snapshot", num_rows, FEW_VALUES)
     checks = RowChecks(num_rows)
-    assembly = Assembly(SNAPSHOT, num_rows, _text_bytes(file.metadata))
+    kept = SNAPSHOT
+    if columns is not None:
+        kept = pa.schema(f for f in SNAPSHOT if f.name in {_ID, *columns})
+    assembly = Assembly(kept, num_rows, _text_bytes(file.metadata))
     pieces = contextlib.closing(_pieces(file))
     with concurrent.futures.ThreadPoolExecutor(1) as pool, pieces as read:
         for piece in read:
@@ -130,7 +146,7 @@ def _checked(name: str, file: pq.ParquetFile, wanted_id: str) -> pa.Table:
             raise _invalid(name, f"it does not have the {num_rows:,} rows it states")
         ended = pool.submit(digest.hexdigest)
         statements = assembly.table()
-        problems = checks.problems(statements.column("statement_id"))
+        problems = checks.problems(statements.column(_ID))
         found = ended.result()
     if found != wanted_id:
         raise _invalid(name, f"its rows have id {found}, its metadata says {wanted_id}")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consentfilter.decide.lookup import KeyTable
-from consentfilter.decide.ragged import FAR
+from consentfilter.decide.ragged import FAR, is_same, same
 from consentfilter.decide.statements import (
     SCOPE_KINDS,
     SCOPES,
@@ -40,6 +40,19 @@ _CLASS_COLUMNS: Final = (
     "actor_verified",
     "terms_version",
     "recipients",
+)
+#: The columns of a snapshot that are looked at.
+COLUMNS: Final = (
+    "statement_id",
+    "source_id",
+    "subject_key",
+    *SCOPES,
+    *_CLASS_COLUMNS,
+    "effective_at",
+    "valid_from",
+    "valid_until",
+    "data_from",
+    "data_until",
 )
 
 
@@ -75,7 +88,7 @@ def gather_statements(consent: Consent) -> Statements:
             has_window[run[stated]] = True
     has_scope = np.zeros(len(people), bool)
     for codes in group_scope:
-        if not _is_same(codes):
+        if not is_same(codes):
             has_scope[group_person[named & (codes >= 0)]] = True
     return Statements(
         ids=_column(table, "statement_id"),
@@ -103,16 +116,6 @@ def gather_statements(consent: Consent) -> Statements:
         jurisdiction=sides.jurisdiction,
         jurisdictions=sides.jurisdictions,
     )
-
-
-def _same(value: int, size: int, kind: type[np.generic]) -> np.ndarray:
-    """Return an array of one value in every place, which takes no memory."""
-    return np.broadcast_to(kind(value), (size,))
-
-
-def _is_same(values: np.ndarray) -> bool:
-    """Tell whether an array is known to hold one value in every place."""
-    return values.strides == (0,)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
@@ -145,7 +148,7 @@ def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str | None]]:
         indices = pc.fill_null(indices.cast(pa.int32()), len(values))
         values = [*values, None]
     elif len(values) == 1:
-        return _same(0, len(column), np.int32), values
+        return same(0, len(column), np.int32), values
     return indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values
 
 
@@ -219,9 +222,9 @@ class _Sides:
 
 def _sides(people: KeyTable, subjects: pa.Table | None) -> _Sides:
     size = len(people)
-    birth = _same(FAR, size, np.int64)
-    lifecycle = _same(0, size, np.uint8)
-    jurisdiction = _same(-1, size, np.int32)
+    birth = same(FAR, size, np.int64)
+    lifecycle = same(0, size, np.uint8)
+    jurisdiction = same(-1, size, np.int32)
     states: tuple[str, ...] = ("active",)
     codes: tuple[str, ...] = ()
     if subjects is not None and subjects.num_rows:
@@ -251,7 +254,7 @@ def _scope_codes(
     for name in SCOPES:
         column = table.column(name)
         if column.null_count == len(column):
-            codes.append(_same(-1, len(column), np.int32))
+            codes.append(same(-1, len(column), np.int32))
             tables.append(KeyTable(pa.array([], pa.string())))
             continue
         found, values = _codes(table, name)
@@ -270,11 +273,11 @@ def _groups(
     changed = np.ones(len(run), bool)
     changed[1:] = run[1:] != run[:-1]
     for codes in (source, *scopes):
-        if not _is_same(codes):
+        if not is_same(codes):
             changed[1:] |= codes[1:] != codes[:-1]
     first = np.flatnonzero(changed)
     group_scope = tuple(
-        _same(-1, len(first), np.int32) if _is_same(codes) else codes[first]
+        same(-1, len(first), np.int32) if is_same(codes) else codes[first]
         for codes in scopes
     )
     _refuse_scattered(run[first], source[first], group_scope)
@@ -307,7 +310,7 @@ def _refuse_scattered(
 def _scope_kind(run: np.ndarray, scopes: tuple[np.ndarray, ...]) -> np.ndarray:
     """Return an index into `SCOPE_KINDS` per statement: whom it is about."""
     if not len(run) or run[-1] >= 0:  # those about everybody stand last
-        return _same(0, len(run), np.int8)
+        return same(0, len(run), np.int8)
     _, context, asset = scopes
     kind = np.where(context >= 0, np.int8(2), np.int8(3))
     kind[asset >= 0] = 1
@@ -321,7 +324,7 @@ def _classes(
     """Number the distinct combinations of what acceptance looks at."""
     number, span = np.zeros(len(kind), np.int32), 1
     for codes, size in _class_codes(table, kind):
-        if _is_same(codes):
+        if is_same(codes):
             continue
         if span * size > _TABLED and span > 1:
             number, span = _numbered(number, span)
@@ -395,7 +398,7 @@ def _slices(size: int) -> Iterator[slice]:
 def _recipient_codes(table: pa.Table) -> tuple[np.ndarray, int]:
     column = table.column("recipients")
     if column.null_count == len(column):
-        return _same(0, len(column), np.int32), 1
+        return same(0, len(column), np.int32), 1
     lists = _one_array(column).cast(pa.list_(pa.string()))
     joined = pc.binary_join(lists, "\x1f")
     encoded = pc.dictionary_encode(joined, null_encoding="encode")
@@ -424,7 +427,7 @@ def _for_everyone(
 def _components(people: KeyTable, consent: Consent) -> np.ndarray:
     """Label the connected components of the identity links, -1 for the unlinked."""
     if consent.links is None or not consent.links.num_rows:
-        return _same(-1, len(people), np.int32)
+        return same(-1, len(people), np.int32)
     a = people.find(_column(consent.links, "key_a"))
     b = people.find(_column(consent.links, "key_b"))
     both = (a >= 0) & (b >= 0)
@@ -450,7 +453,7 @@ def _components(people: KeyTable, consent: Consent) -> np.ndarray:
 def _linked_groups(
     component: np.ndarray, person: np.ndarray, numbers: np.ndarray
 ) -> Ranges:
-    if _is_same(component) or not len(component):
+    if is_same(component) or not len(component):
         return Ranges.of(np.zeros(0, np.int64), np.zeros(0, np.int32), 0)
     named = np.flatnonzero(person >= 0)
     of = component[person[named]]

@@ -1,4 +1,4 @@
-"""Ragged arrays in numpy: expanding ranges and reducing runs."""
+"""Ragged arrays in numpy: expanding ranges and reducing runs; constant arrays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ import numpy as np
 
 #: Larger than every encoded value and every instant: "none" in a minimum.
 FAR = np.iinfo(np.int64).max
+
+
+def same(value: int, size: int, kind: type[np.generic]) -> np.ndarray:
+    """Return an array of one value in every place, which takes no memory."""
+    return np.broadcast_to(kind(value), (size,))
+
+
+def is_same(values: np.ndarray) -> bool:
+    """Tell whether an array was made to hold one value in every place."""
+    return values.strides == (0,)
+
+
+def taken(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return `values[index]`; it takes no memory either where all are the same."""
+    if is_same(values) and len(values):
+        return np.broadcast_to(values[0], index.shape)
+    return values.take(index)
 
 
 def expand(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -19,6 +36,8 @@ def expand(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
         (owner, index), both int64, one entry per element of all ranges in order.
     """
     counts = counts.astype(np.int64, copy=False)
+    if len(counts) and counts.min() == counts.max() == 1:
+        return np.arange(len(counts), dtype=np.int64), starts.astype(np.int64)
     total = int(counts.sum())
     owner = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     before = np.cumsum(counts) - counts
@@ -33,6 +52,41 @@ def run_starts(owner: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.concatenate(([True], owner[1:] != owner[:-1])))
 
 
+class Runs:
+    """The runs of an ascending owner array, for several reductions of its values."""
+
+    def __init__(self, owner: np.ndarray, size: int) -> None:
+        self.size = size
+        self.starts = run_starts(owner)
+        self.is_single = len(self.starts) == len(owner)
+        self.owner = owner if self.is_single else owner[self.starts]
+
+    def least(self, values: np.ndarray, default: int = FAR) -> np.ndarray:
+        """Return the least value per owner (int64), or `default`."""
+        return self._reduced(np.minimum, values, default)
+
+    def greatest(self, values: np.ndarray, default: int = -1) -> np.ndarray:
+        """Return the greatest value per owner (int64), or `default`."""
+        return self._reduced(np.maximum, values, default)
+
+    def least_where(self, flags: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the least flagged value per owner (int64), `FAR`: none."""
+        if not self.is_single:
+            return self.least(np.where(flags, values, FAR))
+        result = np.full(self.size, FAR, np.int64)
+        at = np.flatnonzero(flags)
+        result[self.owner[at]] = values[at]
+        return result
+
+    def _reduced(self, ufunc: np.ufunc, values: np.ndarray, default: int) -> np.ndarray:
+        result = np.full(self.size, default, np.int64)
+        if self.is_single:
+            result[self.owner] = values
+        elif len(self.starts):
+            result[self.owner] = ufunc.reduceat(values, self.starts)
+        return result
+
+
 def min_by(
     owner: np.ndarray, values: np.ndarray, size: int, default: int = FAR
 ) -> np.ndarray:
@@ -41,21 +95,24 @@ def min_by(
     Returns:
         int64 of length `size`, `default` for owners without a value.
     """
-    result = np.full(size, default, np.int64)
-    starts = run_starts(owner)
-    if len(starts):
-        result[owner[starts]] = np.minimum.reduceat(values, starts)
-    return result
+    return Runs(owner, size).least(values, default)
 
 
 def max_by(
     owner: np.ndarray, values: np.ndarray, size: int, default: int = -1
 ) -> np.ndarray:
     """Return the greatest value per owner; `owner` must be ascending."""
-    result = np.full(size, default, np.int64)
-    starts = run_starts(owner)
-    if len(starts):
-        result[owner[starts]] = np.maximum.reduceat(values, starts)
+    return Runs(owner, size).greatest(values, default)
+
+
+def last_by(owner: np.ndarray, flags: np.ndarray, size: int) -> np.ndarray:
+    """Return the last flagged place per owner, -1: none; `owner` must be ascending."""
+    result = np.full(size, -1, np.int64)
+    at = np.flatnonzero(flags)
+    if len(at):
+        whose = owner[at]
+        is_last = np.append(whose[1:] != whose[:-1], True)
+        result[whose[is_last]] = at[is_last]
     return result
 
 

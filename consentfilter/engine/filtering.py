@@ -166,6 +166,7 @@ def filter_dataset(
         links=links,
         id_key=id_key,
         also=open_records,
+        only_deciding=True,
     )
     refuse_empty(deciders.consent)
     if on_start is not None:

@@ -15,6 +15,7 @@ from consentfilter.binding import check_categories
 from consentfilter.consent.freshness import check_freshness
 from consentfilter.consent.load import Consent, as_instant, load_consent
 from consentfilter.dataset import Dataset, load_dataset_binding
+from consentfilter.decide.gather import COLUMNS
 from consentfilter.decide.index import compile_index
 from consentfilter.engine.batch import Run
 from consentfilter.errors import ConsentFilterError, InputError, RunRefused
@@ -72,6 +73,7 @@ def load_deciders(
     links: AnyPath | pa.Table | None = None,
     id_key: bytes | None = None,
     also: Callable[[Dataset], object] | None = None,
+    only_deciding: bool = False,
 ) -> Deciders:
     """Load policy, binding and consent, and refuse what does not fit together.
 
@@ -86,6 +88,8 @@ def load_deciders(
         id_key: keys subject ids.
         also: another check that needs the binding only (the records'), so that its
             problems are shown together with these.
+        only_deciding: keep of a snapshot's statements only what `compile_run` looks
+            at; everything is checked all the same.
 
     Raises:
         InputError: with all problems of the binding, the consent and `also`.
@@ -107,8 +111,11 @@ def load_deciders(
     if read_policy is not None:
         trees = read_policy.effective_taxonomy(trees)
         problems.gather(lambda: check_categories(binding, trees))
+    columns = COLUMNS if only_deciding else None
     loaded = problems.gather(
-        lambda: _load_consent(consent, binding, trees, as_of, subjects, links, id_key)
+        lambda: _load_consent(
+            consent, binding, trees, as_of, subjects, links, id_key, columns
+        )
     )
     if also is not None:
         problems.gather(lambda: also(binding))
@@ -213,6 +220,7 @@ def _load_consent(
     subjects: AnyPath | pa.Table | None,
     links: AnyPath | pa.Table | None,
     id_key: bytes | None,
+    columns: Sequence[str] | None,
 ) -> Consent:
     if isinstance(consent, Consent):
         if not (as_of is None and subjects is None and links is None):
@@ -232,6 +240,7 @@ def _load_consent(
         taxonomy=taxonomy,
         dataset=dataset,
         id_key=id_key,
+        columns=columns,
     )
 
 

@@ -258,6 +258,17 @@ def test_a_snapshot_serves_an_earlier_instant_if_nothing_came_after_it(
     assert "leave --as-of out, or build a snapshot as of that instant" in problem
 
 
+def test_an_earlier_instant_is_refused_whichever_columns_are_wanted(
+    snapshot: Path,
+) -> None:
+    names = ["statement_id", "status"]
+    kept = load_consent(snapshot, as_of=AS_OF - DAY, columns=names)
+    assert set(names) <= set(kept.snapshot.statements.column_names)
+    long_ago = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)
+    (problem,) = problems_of(snapshot, as_of=long_ago, columns=names)
+    assert "earlier: it knows of acts that were recorded after that" in problem
+
+
 def test_an_instant_may_be_text(events: Path) -> None:
     assert load_consent(events, as_of="2025-01-01T01:00:00+01:00").as_of == AS_OF
     for text in ("2025-01-01", "soon"):

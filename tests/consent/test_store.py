@@ -63,6 +63,24 @@ def test_what_is_written_is_read(path: Path, snapshot: ConsentSnapshot) -> None:
     assert read.statements.to_pylist() == snapshot.statements.to_pylist()
 
 
+def test_only_the_columns_asked_for_are_kept(
+    path: Path, snapshot: ConsentSnapshot
+) -> None:
+    read = read_snapshot(path, ["status", "recipients", "subject_key"])
+    kept = ["statement_id", "subject_key", "status", "recipients"]
+    assert read.statements.column_names == kept
+    assert read.statements.to_pylist() == snapshot.statements.select(kept).to_pylist()
+
+
+def test_columns_that_are_not_kept_are_checked_as_well(path: Path) -> None:
+    rewritten(path, replaced("order_in_group", [0, 0, 0, 0]))
+    with pytest.raises(RunRefused, match="order_in_group is not unique in a group"):
+        read_snapshot(path, ["status"])
+    rewritten(path, replaced("jurisdiction", ["DE", "DE", "DE", "FR"]), renews_id=False)
+    with pytest.raises(RunRefused, match="its rows have id"):
+        read_snapshot(path, ["status"])
+
+
 def test_an_empty_snapshot_is_a_snapshot(tmp_path: Path) -> None:
     empty = build_snapshot(as_table({**GRANT, "purpose": None}), as_of=AS_OF)
     write_snapshot(empty, tmp_path / "s.parquet")

@@ -34,7 +34,41 @@ def test_reductions_by_owner_agree_with_loops(entries):
     most = [max((e[1] for e in group), default=-1) for group in groups]
     assert ragged.min_by(owner, values, 10).tolist() == least
     assert ragged.max_by(owner, values, 10).tolist() == most
+    flagged = [[e[1] for e in group if e[2]] for group in groups]
+    assert ragged.Runs(owner, 10).least_where(flags, values).tolist() == [
+        min(group, default=FAR) for group in flagged
+    ]
+    places = [
+        [at for at, e in enumerate(entries) if e[2] and e[0] == o] for o in range(10)
+    ]
+    assert ragged.last_by(owner, flags, 10).tolist() == [
+        max(group, default=-1) for group in places
+    ]
     assert ragged.any_by(owner, flags, 10).tolist() == [
         any(e[2] for e in group) for group in groups
     ]
     assert ragged.count_by(owner, 10).tolist() == [len(group) for group in groups]
+
+
+@given(st.sets(st.integers(0, 9)), st.data())
+def test_reductions_of_one_value_an_owner_are_that_value(owners, data):
+    owner = np.array(sorted(owners), np.int64)
+    values = data.draw(
+        st.lists(st.integers(-5, 5), min_size=len(owner), max_size=len(owner))
+    )
+    expected = dict(zip(owner.tolist(), values, strict=True))
+    runs = ragged.Runs(owner, 10)
+    assert runs.is_single
+    given = np.array(values, np.int64)
+    assert runs.least(given).tolist() == [expected.get(at, FAR) for at in range(10)]
+    assert runs.greatest(given).tolist() == [expected.get(at, -1) for at in range(10)]
+
+
+@given(st.lists(st.integers(0, 4)))
+def test_what_is_taken_of_one_value_is_that_value(index):
+    constant = ragged.same(7, 5, np.int32)
+    assert ragged.is_same(constant)
+    assert not ragged.is_same(np.full(5, 7))
+    at = np.array(index, np.int64)
+    assert ragged.taken(constant, at).tolist() == [7] * len(index)
+    assert ragged.taken(np.arange(5), at).tolist() == index
