@@ -398,4 +398,17 @@ def load_dataset_binding(path: str | os.PathLike[str]) -> Dataset:
     Raises:
         InputError: with every problem as `file:line: path: found, wanted`.
     """
-    return validated(Dataset, read_yaml(path))
+    file = read_yaml(path)
+    said = file.data.keys() if isinstance(file.data, dict) else ()
+    policy = sorted(_ONLY_IN_POLICIES.intersection(said))
+    if policy and not _ONLY_IN_BINDINGS.intersection(said):
+        raise InputError(
+            f"{os.fspath(path)}: a policy (it says {', '.join(policy)}), wanted a "
+            "dataset binding; a policy is given with --policy"
+        )
+    return validated(Dataset, file)
+
+
+_ONLY_IN_BINDINGS: Final = Dataset.model_fields.keys() - {"taxonomy"}
+#: Keys that no binding has, and every policy one of.
+_ONLY_IN_POLICIES: Final = frozenset({"rules", "purposes", "all_of", "version"})

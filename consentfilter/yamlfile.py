@@ -370,9 +370,18 @@ def show(value: Any) -> str:
 
 
 def did_you_mean(value: str, wanted: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?`, or nothing when nothing is near."""
-    choices = {choice.casefold(): choice for choice in sorted(wanted, reverse=True)}
-    near = difflib.get_close_matches(value.casefold(), list(choices), 1, 0.6)
+    """Return `; did you mean 'x'?`, or nothing when nothing is near.
+
+    That both names end in `_id` makes them no nearer.
+    """
+    plain = value.casefold()
+    shared = "_id" if plain.endswith("_id") else ""
+    choices = {
+        choice.casefold().removesuffix(shared): choice
+        for choice in sorted(wanted, reverse=True)
+    }
+    stem = plain.removesuffix(shared)
+    near = difflib.get_close_matches(stem, list(choices), 1, 0.6)
     return f"; did you mean {choices[near[0]]!r}?" if near else ""
 
 

@@ -263,6 +263,17 @@ def test_a_mistake_is_said_with_its_line(
     assert caught.value.problems == (f"{path}:{problems}",)
 
 
+def test_a_policy_in_place_of_a_binding_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("id: a\nversion: '1'\nrules: []\n")
+    with pytest.raises(InputError) as caught:
+        load_dataset_binding(path)
+    assert caught.value.problems == (
+        f"{path}: a policy (it says rules, version), wanted a dataset binding; a "
+        "policy is given with --policy",
+    )
+
+
 def test_all_mistakes_come_together(tmp_path: Path) -> None:
     path = tmp_path / "dataset.yaml"
     path.write_text("record_id: 5\nmentons: x\nassume_timezone: Nowhere\n")

@@ -278,3 +278,6 @@ def test_paths_and_values_are_shown_as_a_reader_writes_them() -> None:
         "; did you mean 'explicit'?"
     )
     assert did_you_mean("zzz", ["explicit"]) == ""
+    assert did_you_mean("recrod_id", ["record_id"]) == "; did you mean 'record_id'?"
+    assert did_you_mean("record_id", ["user_id", "account_id"]) == ""
+    assert did_you_mean("seconds", ["record_id"]) == ""

@@ -97,8 +97,8 @@ _HELP: Final = """Decide, and prove, which records may train a model.
 Start with `consentfilter demo`, or with your own dump:
 
   consentfilter init dump/ --out .
-  consentfilter filter dump/ --consent consent.parquet \\
-      --policy policy.yaml --out release --unsigned
+  consentfilter filter dump/ --consent consent.parquet --policy policy.yaml \\
+      --dataset dataset.yaml --out release --unsigned
 """
 
 

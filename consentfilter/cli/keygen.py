@@ -57,7 +57,7 @@ def keygen(
         )
     else:
         output.say(
-            f"{pair.private}  signs (keep it secret)\n"
+            f"{pair.private}      signs (keep it secret)\n"
             f"{pair.public}  verifies (publish it)\n"
             f"key id {pair.key_id}",
             is_quiet=quiet,

@@ -40,7 +40,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print no messages.")]
 
 @app.command(
     short_help="Say everything that is wrong or risky in a policy.",
-    epilog="Example: consentfilter policy check policy.yaml",
 )
 def check(
     policy: PolicyPath,
@@ -49,6 +48,9 @@ def check(
     quiet: Quiet = False,
 ) -> int:
     """Say everything that is wrong with a policy, and what deserves a second look.
+
+    Example:
+      consentfilter policy check policy.yaml
 
     Exit status 0: it can be used, whatever the warnings; 1: it cannot.
     """
@@ -87,7 +89,6 @@ def check(
 
 @app.command(
     short_help="Say a policy in plain sentences.",
-    epilog="Example: consentfilter policy explain policy.yaml",
 )
 def explain(
     policy: PolicyPath,
@@ -95,7 +96,11 @@ def explain(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say a policy in plain sentences, with every default and what it leaves open."""
+    """Say a policy in plain sentences, with every default and what it leaves open.
+
+    Example:
+      consentfilter policy explain policy.yaml
+    """
     from consentfilter.policy import explain as explained
     from consentfilter.policy import load_policy
 
@@ -117,8 +122,6 @@ def explain(
 
 @app.command(
     short_help="Say what changed, and what that does to records.",
-    epilog="Example: consentfilter policy diff old.yaml new.yaml"
-    " --records dump/ --consent consent.parquet",
 )
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The policy before.")],
@@ -158,7 +161,11 @@ def diff(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what changed between two policies, and what that does to real records.
+    r"""Say what changed between two policies, and what that does to real records.
+
+    Example:
+      consentfilter policy diff old.yaml new.yaml \
+          --records dump/ --consent consent.parquet
 
     With --records and --consent every record is decided by both policies, and the
     records are counted by old decision, new decision and reason, with sample ids.
@@ -211,7 +218,6 @@ def diff(
 @app.command(
     "test",
     short_help="Decide small cases and compare with what is expected.",
-    epilog="Example: consentfilter policy test policy.yaml cases.yaml",
 )
 def run_cases(
     policy: PolicyPath,
@@ -223,6 +229,9 @@ def run_cases(
     quiet: Quiet = False,
 ) -> int:
     """Decide small cases and compare with what their author expects.
+
+    Example:
+      consentfilter policy test policy.yaml cases.yaml
 
     Exit status 0: all come out as expected; 1: some do not. The rules for a run
     (staleness, required sources) do not apply to cases.
@@ -254,10 +263,12 @@ def run_cases(
 
 @app.command(
     short_help="Print the JSON Schema of a policy file.",
-    epilog="Example: consentfilter policy schema > policy.schema.json",
 )
 def schema(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Print the JSON Schema of a policy file, for editors and other tools.
+
+    Example:
+      consentfilter policy schema > policy.schema.json
 
     It is JSON with or without --json.
     """

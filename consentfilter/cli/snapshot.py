@@ -27,14 +27,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print no messages.")]
 
 @app.command(
     short_help="Derive the statements known at an instant from event files.",
-    epilog="Example: consentfilter snapshot build events/ --out consent.parquet"
-    " --as-of 2026-01-31T00:00:00Z",
 )
 def build(
     events: Annotated[
         list[str],
         typer.Argument(
-            metavar="EVENTS...",
+            metavar="EVENTS",
             help="Consent events: Parquet or CSV files, directories, globs.",
         ),
     ],
@@ -78,7 +76,11 @@ def build(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Derive the statements known at an instant from files of consent events.
+    r"""Derive the statements known at an instant from files of consent events.
+
+    Example:
+      consentfilter snapshot build events/ --out consent.parquet \
+          --as-of 2026-01-31T00:00:00Z
 
     The same events give the same file, in whatever order or pieces they come.
     """
@@ -110,7 +112,6 @@ def build(
 
 @app.command(
     short_help="Show sources, counts and doubts of a snapshot.",
-    epilog="Example: consentfilter snapshot inspect consent.parquet",
 )
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A consent snapshot.")],
@@ -118,6 +119,9 @@ def inspect(
     quiet: Quiet = False,
 ) -> None:
     """Show what a snapshot holds: sources, watermarks, statements, doubts.
+
+    Example:
+      consentfilter snapshot inspect consent.parquet
 
     The snapshot is checked first: its rows against its id, and its keys.
     """
@@ -133,7 +137,6 @@ def inspect(
 
 @app.command(
     short_help="Say which statements two snapshots do not share.",
-    epilog="Example: consentfilter snapshot diff january.parquet february.parquet",
 )
 def diff(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The snapshot before.")],
@@ -141,7 +144,11 @@ def diff(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say which statements were added, removed or changed, by status and people."""
+    """Say which statements were added, removed or changed, by status and people.
+
+    Example:
+      consentfilter snapshot diff january.parquet february.parquet
+    """
     from consentfilter.cli import snapshot_text
     from consentfilter.consent.diff import diff_snapshots
     from consentfilter.consent.snapshot import read_snapshot

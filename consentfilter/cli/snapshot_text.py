@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from consentfilter.cli import output
 
@@ -71,9 +71,12 @@ def as_json(snapshot: ConsentSnapshot) -> dict[str, Any]:
 
 def built(snapshot: ConsentSnapshot, out: str) -> Iterator[str]:
     """Say what a build read, what it doubted, and what it wrote."""
+    from consentfilter.policy.words import counted
+
     meta, notes = snapshot.meta, snapshot.notes
     if notes is not None:
         yield from _located(notes.problems, meta)
+        yield from _unstated(meta, notes.num_read)
         yield (
             f"{notes.num_read:,} events read from {len(notes.files):,} "
             f"file{'' if len(notes.files) == 1 else 's'}: {notes.num_later:,} recorded "
@@ -88,11 +91,15 @@ def built(snapshot: ConsentSnapshot, out: str) -> Iterator[str]:
             "applied to nobody; find out whose they are."
         )
     if not snapshot.statements.num_rows:
-        yield "WARNING: no statement is left; a filter run would drop every record."
+        refused = "" if meta.quarantine else ", and `filter` refuses such a snapshot"
+        yield (
+            "WARNING: no statement is left: nothing that needs consent will pass"
+            f"{refused}."
+        )
     yield (
-        f"{out}: {snapshot.statements.num_rows:,} statements about "
-        f"{_num_subjects(snapshot):,} subjects as of {_text(meta.as_of)}, snapshot "
-        f"{meta.snapshot_id[:12]}."
+        f"{out}: {counted(snapshot.statements.num_rows, 'statement')} about "
+        f"{counted(_num_subjects(snapshot), 'subject')} as of {_text(meta.as_of)}, "
+        f"snapshot {meta.snapshot_id[:12]}."
     )
 
 
@@ -226,6 +233,29 @@ def _located(problems: Sequence[Problem], meta: SnapshotMeta) -> Iterator[str]:
         if more > 0:
             became = "set aside" if is_set_aside else "kept wide"
             yield f"doubt: … and {more:,} more {became} ({code})"
+
+
+#: What most events lack when their export has no such column, by its doubt.
+_CANNOT_KNOW: Final = {
+    "no_purpose": ("purpose", "{constant: improve.train_ai}"),
+    "no_category": ("category", '{constant: "*"}'),
+    "no_time": ("occurred_at", "THEIR_COLUMN"),
+}
+
+
+def _unstated(meta: SnapshotMeta, num_read: int) -> Iterator[str]:
+    """Say how to state what most of the events do not."""
+    lacking = [
+        (column, f"{column}: {said}")
+        for code, (column, said) in _CANNOT_KNOW.items()
+        if 2 * meta.quarantine.get(code, 0) > num_read
+    ]
+    if lacking:
+        yield (
+            f"Most events have no {', no '.join(column for column, _ in lacking)}. "
+            "What their export cannot know, say under `events:` of a dataset file "
+            f"(--dataset): {'; '.join(said for _, said in lacking)}"
+        )
 
 
 def _doubts_json(meta: SnapshotMeta, counted: dict[str, int]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ _SHOWN = 10
 def trace(
     releases: Annotated[
         list[Path],
-        typer.Argument(help="Releases, with their private/.", metavar="RELEASE..."),
+        typer.Argument(help="Releases, with their private/.", metavar="RELEASE"),
     ],
     subject: Annotated[str, typer.Option(metavar="ID", help="The person.")],
     namespace: Annotated[

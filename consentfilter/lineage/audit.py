@@ -34,6 +34,7 @@ from consentfilter.lineage import (
 )
 from consentfilter.lineage.columns import Bytes2D
 from consentfilter.lineage.opened import OpenedRelease, refusals
+from consentfilter.policy import words
 
 _BATCH_ROWS: Final = 1 << 17
 _LEDGER_COLUMNS: Final = (
@@ -87,10 +88,13 @@ def audit(release: OpenedRelease, *, tell: Tell | None = None) -> Audit:
     with refusals(str(release.root)):
         index = verifier.check_release_files(str(release.root), release.manifest)
     size = sum(line["size"] for line in index)
-    done(f"{len(index)} published files have the bytes that were signed ({size} bytes)")
+    done(
+        f"{words.counted(len(index), 'published file')}, with the bytes that were "
+        f"signed ({size:,} bytes)"
+    )
     _check_rows(release.root, index)
     admitted = release.predicate["commitments"]["records"]["entries"]
-    done(f"their footers add up to {admitted} rows")
+    done(f"footers that add up to {words.counted(int(admitted), 'row')}")
     named = _check_views(release)
     if named:
         done(f"{', '.join(named)}: made for this manifest (not signed themselves)")
@@ -106,7 +110,7 @@ def audit(release: OpenedRelease, *, tell: Tell | None = None) -> Audit:
 def _audit_private(release: OpenedRelease, done: Tell) -> None:
     with refusals(str(release.root)):
         index = verifier.check_private_files(str(release.root), release.manifest)
-    done(f"{len(index)} private files have the bytes that were signed")
+    done(f"{words.counted(len(index), 'private file')}, with the bytes signed")
     _check_rows(release.private, index)
     with tempfile.TemporaryDirectory() as scratch:
         _check_ledger(release, Path(scratch))

@@ -65,6 +65,13 @@ def _as_written(data: Any, loc: Loc) -> Loc:
     return tuple(written)
 
 
+_ONLY_IN_POLICIES: Final = frozenset({"id", "version", "purposes", "rules", "all_of"})
+#: Keys that no policy has, and nearly every binding one of.
+_ONLY_IN_BINDINGS: Final = frozenset(
+    {"record_id", "collected_at", "category", "subjects", "segments", "events"}
+)
+
+
 def read_document(path: str | os.PathLike[str]) -> Document:
     """Read a policy file, YAML or JSON, and the files of its members.
 
@@ -82,6 +89,12 @@ def _read(path: Path, *, chain: tuple[Path, ...]) -> Document:
         raise PolicyError(
             f"{path}: found {found}, wanted a policy: a mapping with at least id and"
             " version"
+        )
+    bound = sorted(_ONLY_IN_BINDINGS & file.data.keys())
+    if bound and not _ONLY_IN_POLICIES & file.data.keys():
+        raise PolicyError(
+            f"{path}: a dataset binding (it says {', '.join(bound)}), wanted a policy:"
+            " a mapping with at least id and version; a binding is given with --dataset"
         )
     return _with_members(file, path, chain=(*chain, path.resolve()))
 

@@ -195,7 +195,7 @@ def test_schema_is_json_on_stdout(capsys: Capture) -> None:
 @pytest.mark.parametrize("command", ["check", "explain", "diff", "test", "schema"])
 def test_help_shows_an_example(command: str, capsys: Capture) -> None:
     assert run(["policy", command, "--help"]) == 0
-    assert f"Example: consentfilter policy {command}" in capsys.readouterr().out
+    assert f"Example:\n    consentfilter policy {command}" in capsys.readouterr().out
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

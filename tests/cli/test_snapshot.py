@@ -77,6 +77,41 @@ def test_build_says_what_it_doubts_and_what_it_wrote(
     ]
 
 
+def test_build_says_how_to_state_what_most_events_lack(
+    events: Path, capsys: Capture
+) -> None:
+    lacking = {**GRANT, "purpose": None, "category": None}
+    table = as_table(
+        lacking, {**lacking, "event_id": "other"}, {**GRANT, "event_id": "e"}
+    )
+    pq.write_table(table, "bare.parquet")
+    assert build("bare.parquet", "--out", "s.parquet") == 0
+    (said,) = [
+        line for line in capsys.readouterr().err.splitlines() if "Most events" in line
+    ]
+    assert said == (
+        "Most events have no purpose, no category. What their export cannot know, say "
+        "under `events:` of a dataset file (--dataset): purpose: {constant: "
+        'improve.train_ai}; category: {constant: "*"}'
+    )
+
+
+@pytest.mark.parametrize("is_doubtful", [False, True])
+def test_build_says_what_a_snapshot_without_statements_means(
+    events: Path, capsys: Capture, is_doubtful: bool
+) -> None:
+    table = as_table({**GRANT, "purpose": None})
+    pq.write_table(table if is_doubtful else table[:0], "none.parquet")
+    assert build("none.parquet", "--out", "s.parquet") == 0
+    (said,) = [
+        line for line in capsys.readouterr().err.splitlines() if "WARNING" in line
+    ]
+    refused = "" if is_doubtful else ", and `filter` refuses such a snapshot"
+    assert said == (
+        f"WARNING: no statement is left: nothing that needs consent will pass{refused}."
+    )
+
+
 def test_build_is_silent_when_asked(events: Path, capsys: Capture) -> None:
     assert build("events.parquet", "--out", "s.parquet", "--quiet") == 0
     captured = capsys.readouterr()
@@ -292,4 +327,4 @@ def test_diff_as_json(events: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize("command", ["build", "inspect", "diff"])
 def test_every_command_shows_an_example(command: str, capsys: Capture) -> None:
     assert run(["snapshot", command, "--help"]) == 0
-    assert f"Example: consentfilter snapshot {command}" in capsys.readouterr().out
+    assert f"Example:\n    consentfilter snapshot {command}" in capsys.readouterr().out

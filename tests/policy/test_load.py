@@ -434,6 +434,16 @@ def test_tags_are_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_binding_in_place_of_a_policy_is_called_one(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "record_id: msg\nsubjects: [u]\ntaxonomy: {}\n")
+    assert problem == (
+        "policy.yaml: a dataset binding (it says record_id, subjects), wanted a policy:"
+        " a mapping with at least id and version; a binding is given with --dataset"
+    )
+    found = problems(tmp_path, "id: a\nversion: b\nsubjects: [u]\n")
+    assert any(problem.startswith("policy.yaml:3: subjects: unk") for problem in found)
+
+
 def test_a_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     with pytest.raises(InputError) as caught:
