@@ -38,7 +38,7 @@ _LEAST: Final = np.iinfo(np.int64).min
 #: Threads that tabulate one row of questions.
 _THREADS: Final = min(8, os.cpu_count() or 1)
 #: Statements looked at in one go: bounds the memory of an evaluation.
-PIECE: Final = 1 << 18
+PIECE: Final = 1 << 17
 #: Bytes that all tables of an index may take together.
 TABLE_BUDGET_BYTES: Final = 400 << 20
 _TABLE_ROW_BYTES: Final = 22
@@ -191,26 +191,21 @@ class MemberIndex:
     def _pieces(self, people: np.ndarray) -> list[np.ndarray]:
         """Split people so that no piece has many more statements than `PIECE`."""
         data = self.statements
-        first = data.own.starts[people]
-        last = first + data.own.counts[people] - 1
-        # Groups of a person stand together, so their statements are one range.
-        begin = data.group_start[data.own.groups[first]] if len(people) else first
+        last = data.own.starts[people] + data.own.counts[people] - 1
+        # Groups of a person stand together, and people in their order.
         end = data.group_start[data.own.groups[last] + 1] if len(people) else last
-        seen = np.cumsum(end - begin)
-        cuts = np.searchsorted(seen, np.arange(PIECE, int(seen[-1:].sum()), PIECE))
+        cuts = np.searchsorted(end, np.arange(PIECE, int(end[-1:].sum()), PIECE))
         return [piece for piece in np.split(people, np.unique(cuts)) if len(piece)]
 
-    def _queries(
-        self, row: int, people: np.ndarray, at: np.ndarray | None = None
-    ) -> Queries:
+    def _queries(self, row: int, people: np.ndarray) -> Queries:
         size = len(people)
-        nowhere = np.full(size, -1, np.int32)
-        now = np.full(size, self.as_of_us, np.int64)
+        nowhere = ragged.same(-1, size, np.int32)
+        now = ragged.same(self.as_of_us, size, np.int64)
         return Queries(
-            row=np.full(size, row, np.int32),
+            row=ragged.same(row, size, np.int32),
             person=people.astype(np.int32, copy=False),
             scope=(nowhere, nowhere, nowhere),
-            at=now if at is None else at,
+            at=now,
             collected=now,
         )
 
@@ -220,21 +215,24 @@ class MemberIndex:
         owner, instants = self.evaluator.changes(
             queries, self.acceptance, self.as_of_us
         )
-        granted = np.ones(len(owner), bool)
         # With one change there is one interval: it starts there.
-        again = np.flatnonzero(ragged.count_by(owner, len(people))[owner] > 1)
-        if len(again):
-            asked = queries.take(owner[again]).when(instants[again])
-            states = self.evaluator.evaluate(asked, self.acceptance)
-            granted[again] = states.code == GRANTED
-        broken = ragged.max_by(
-            owner, np.where(granted, _LEAST, instants), len(people), _LEAST
-        )[owner]
-        since = ragged.min_by(
-            owner, np.where(instants > broken, instants, FAR), len(people)
-        )
-        earlier = granted & (instants < broken)
-        return since, ~ragged.any_by(owner, earlier, len(people))
+        since = np.full(len(people), FAR, np.int64)
+        since[owner] = np.where(instants > _LEAST, instants, FAR)
+        is_whole = np.ones(len(people), bool)
+        repeats = owner[1:] == owner[:-1]
+        again = np.flatnonzero(np.append(repeats, False) | np.append(False, repeats))
+        if not len(again):
+            return since, is_whole
+        owner, instants = owner[again], instants[again]
+        asked = queries.take(owner).when(instants)
+        states = self.evaluator.evaluate(asked, self.acceptance)
+        granted = states.code == GRANTED
+        runs = ragged.Runs(owner, len(people))
+        broken = runs.greatest(np.where(granted, _LEAST, instants), _LEAST)[owner]
+        later = runs.least(np.where(instants > broken, instants, FAR))
+        since[runs.owner] = later[runs.owner]
+        is_whole[owner[granted & (instants < broken)]] = False
+        return since, is_whole
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

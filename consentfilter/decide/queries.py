@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from consentfilter.decide.ragged import FAR
+from consentfilter.decide.ragged import FAR, taken
 from consentfilter.reasons import CODE
 
 GRANTED: Final = 0
@@ -41,11 +41,11 @@ class Queries:
     def take(self, index: np.ndarray) -> Queries:
         """Return the chosen questions."""
         return Queries(
-            self.row[index],
-            self.person[index],
-            tuple(codes[index] for codes in self.scope),
-            self.at[index],
-            self.collected[index],
+            taken(self.row, index),
+            taken(self.person, index),
+            tuple(taken(codes, index) for codes in self.scope),
+            taken(self.at, index),
+            taken(self.collected, index),
         )
 
     def when(self, at: np.ndarray) -> Queries:
@@ -86,13 +86,11 @@ def answers(
     """Fold the least encoded denial, grant and note of each query into its state."""
     is_denied = denial != FAR
     is_granted = ~is_denied & (any_grant != FAR)
-    is_noted = ~is_denied & ~is_granted & (note != FAR)
-    code = np.full(len(denial), _NO_CONSENT, np.uint8)
-    code[is_noted] = note[is_noted] >> SHIFT
-    code[is_denied] = denial[is_denied] >> SHIFT
-    code[is_granted] = GRANTED
     chosen = np.where(is_denied, denial, np.where(is_granted, any_grant, note))
-    statement = np.where(chosen != FAR, chosen & _MASK, -1)
+    is_none = chosen == FAR
+    code = np.where(is_none, _NO_CONSENT, chosen >> SHIFT).astype(np.uint8)
+    code[is_granted] = GRANTED
+    statement = np.where(is_none, -1, chosen & _MASK)
     is_covered = is_granted & (covering != FAR)
     return States(
         code=code,

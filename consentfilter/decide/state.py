@@ -16,7 +16,7 @@ import numpy as np
 from consentfilter.decide import ragged
 from consentfilter.decide.calendar import birthday
 from consentfilter.decide.queries import SHIFT, Queries, States, answers
-from consentfilter.decide.ragged import FAR
+from consentfilter.decide.ragged import FAR, is_same, taken
 from consentfilter.decide.statements import Statements
 from consentfilter.decide.targets import (
     DENIAL,
@@ -133,28 +133,26 @@ class Evaluator:
             )
             order = np.argsort(owner, kind="stable")
             owner, group, linked = owner[order], group[order], linked[order]
-        fits = np.ones(len(owner), bool)
         for limit, codes in zip(data.group_scope, queries.scope, strict=True):
+            if is_same(limit):
+                continue  # no group is limited
             limited = limit[group]
-            fits &= (limited < 0) | (limited == codes[owner])
-        if fits.all():
-            return owner, group, linked
-        return owner[fits], group[fits], linked[fits]
+            fits = (limited < 0) | (limited == codes[owner])
+            if not fits.all():
+                owner, group, linked = owner[fits], group[fits], linked[fits]
+        return owner, group, linked
 
     def evaluate(self, queries: Queries, acceptance: Acceptance) -> States:
         """Return the state of every query; see the module's docstring."""
         data = self.statements
         pair_query, pair_group, is_linked = self.fitting_groups(queries)
-        counts = data.group_start[pair_group + 1] - data.group_start[pair_group]
-        pair, act = ragged.expand(data.group_start[pair_group], counts)
-        query = pair_query[pair]
-        at = queries.at[query]
-        classes = data.class_of[act]
-        row = queries.row[query]
-        kind = acceptance.kind[row, classes]
+        pair, act, query, classes, kind = self._acts(
+            queries, acceptance, pair_query, pair_group
+        )
+        at = taken(queries.at, query)
         is_live = data.effective[act] <= at
         is_grant = kind == GRANT
-        note = self._refusals(queries, acceptance, query, row, act, classes, is_grant)
+        note = self._refusals(queries, acceptance, query, act, classes, is_grant)
         if self.class_invalidates.any():
             voided = self._voided(pair, act, classes, kind)
             note = np.where((note == 0) & is_grant & voided, _INVALIDATED, note)
@@ -163,25 +161,49 @@ class Evaluator:
             note = np.where(early, _NOT_YET, note)
         acts = is_live & np.where(is_grant, note == 0, (kind == DENIAL) | (kind == END))
         size = len(pair_query)
-        positions = np.arange(len(act), dtype=np.int64)
-        last = ragged.max_by(pair, np.where(acts, positions, -1), size)
-        noted = is_live & is_grant & (note != 0)
+        last = ragged.last_by(pair, acts, size)
+        noted = np.flatnonzero(is_live & is_grant & (note != 0))
         notes = np.full(size, FAR, np.int64)
-        if noted.any():
+        if len(noted):
             encoded = (note[noted].astype(np.int64) << SHIFT) | act[noted]
             notes = ragged.min_by(pair[noted], encoded, size)
-        noticed_at = self._notices(queries, query, act, kind, is_linked[pair])
-        current = np.where(last >= 0, act[last], -1)
-        current_kind = np.where(last >= 0, kind[last], 0)
+        noticed_at = self._notices(queries, query, act, kind, is_linked, pair)
+        # Groups of which nothing stands and nothing is noted say nothing.
+        speaks = np.flatnonzero((last >= 0) | (notes != FAR))
+        last = last[speaks]
         return self._combined(
             queries,
             acceptance,
-            pair_query,
-            is_linked,
-            current,
-            current_kind,
-            notes,
+            pair_query[speaks],
+            is_linked[speaks],
+            np.where(last >= 0, act[last], -1) if len(act) else last,
+            np.where(last >= 0, kind[last], 0) if len(act) else last,
+            notes[speaks],
             noticed_at,
+        )
+
+    def _acts(
+        self,
+        queries: Queries,
+        acceptance: Acceptance,
+        pair_query: np.ndarray,
+        pair_group: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return (pair, act, query, class, kind), by pair: the acts that matter."""
+        data = self.statements
+        starts = data.group_start[pair_group]
+        pair, act = ragged.expand(starts, data.group_start[pair_group + 1] - starts)
+        query, classes = pair_query[pair], data.class_of[act]
+        kind = _looked_up(acceptance.kind, queries, query, classes)
+        if kind.all():
+            return pair, act, query, classes, kind
+        matters = np.flatnonzero(kind)
+        return (
+            pair[matters],
+            act[matters],
+            query[matters],
+            classes[matters],
+            kind[matters],
         )
 
     def _refusals(
@@ -189,14 +211,13 @@ class Evaluator:
         queries: Queries,
         acceptance: Acceptance,
         query: np.ndarray,
-        row: np.ndarray,
         act: np.ndarray,
         classes: np.ndarray,
         is_grant: np.ndarray,
     ) -> np.ndarray:
         """Return per act the first acceptance test a grant fails, 0: none."""
-        before = acceptance.before_age[row, classes]
-        after = acceptance.after_age[row, classes]
+        before = _looked_up(acceptance.before_age, queries, query, classes)
+        after = _looked_up(acceptance.after_age, queries, query, classes)
         minors = self.policy.minors
         if minors is None:
             return np.where(before != 0, before, after)
@@ -247,9 +268,12 @@ class Evaluator:
         query: np.ndarray,
         act: np.ndarray,
         kind: np.ndarray,
-        linked: np.ndarray,
+        is_linked: np.ndarray,
+        pair: np.ndarray,
     ) -> np.ndarray:
-        covers = (kind == NOTICE) & ~linked
+        covers = kind == NOTICE
+        if covers.any():
+            covers &= ~is_linked[pair]
         if not covers.any():
             return np.full(len(queries), FAR, np.int64)
         return ragged.min_by(
@@ -269,55 +293,60 @@ class Evaluator:
     ) -> States:
         """Fold the groups of each query into one state."""
         data = self.statements
-        size = len(queries)
-        at = queries.at[query]
+        runs = ragged.Runs(query, len(queries))
+        at = taken(queries.at, query)
         classes = data.class_of[current] if len(data.class_of) else current
         code = self.class_code[classes] if len(self.class_code) else classes
         is_denied = kind == DENIAL
         is_granted = kind == GRANT
         is_over = is_granted & self._is_over(queries, acceptance, query, current, at)
-        is_ended = kind == END
-        ended = np.where(is_over, _EXPIRED, code).astype(np.int64)
-        encoded = np.where(
-            is_over | is_ended, (ended << SHIFT) | np.maximum(current, 0), FAR
-        )
-        notes = np.minimum(notes, encoded)
+        is_ended = is_over | (kind == END)
+        if is_ended.any():
+            ended = np.where(is_over, _EXPIRED, code).astype(np.int64)
+            encoded = (ended << SHIFT) | np.maximum(current, 0)
+            notes = np.minimum(notes, np.where(is_ended, encoded, FAR))
         is_granted &= ~is_over & ~is_linked
-        stands = is_denied | is_granted
-        effective = (
-            np.where(stands, data.effective[current], _LEAST)
-            if len(data.effective)
-            else np.zeros(0, np.int64)
-        )
-        if self.policy.conflict == "latest":
-            newest = ragged.max_by(query, effective, size, _LEAST)
-            stands &= effective == newest[query]
-            is_denied &= stands
-            is_granted &= stands
-        if self.policy.signals.later_explicit_lifts:
-            lifts = is_granted & self.class_explicit_self[classes]
-            since = np.where(lifts, effective, _LEAST)
-            lifted_at = ragged.max_by(query, since, size, _LEAST)
-            is_denied &= ~((code == _OPT_OUT) & (effective < lifted_at[query]))
-        denial = ragged.min_by(
-            query,
-            np.where(is_denied, (code.astype(np.int64) << SHIFT) | current, FAR),
-            size,
-        )
-        note = ragged.min_by(query, notes, size)
+        if len(current):
+            self._settle(runs, query, current, classes, is_denied, is_granted)
+        denials = (code.astype(np.int64) << SHIFT) | current
+        denial = runs.least_where(is_denied, denials)
+        note = runs.least_where(notes != FAR, notes)
         rank = self.class_rank[classes].astype(np.int64) if len(classes) else classes
         ranked = (rank << SHIFT) | np.maximum(current, 0)
-        any_grant = ragged.min_by(query, np.where(is_granted, ranked, FAR), size)
-        covers, names_start = self._windows(queries, query, current, is_granted)
-        covering = ragged.min_by(query, np.where(covers, ranked, FAR), size)
-        return answers(
-            denial,
-            any_grant,
-            note,
-            covering,
-            ragged.any_by(query, names_start, size),
-            noticed_at,
-        )
+        any_grant = covering = runs.least_where(is_granted, ranked)
+        is_retroactive = np.zeros(len(queries), bool)
+        if data.data_from is not None or data.data_until is not None:
+            covers, names_start = self._windows(queries, query, current, is_granted)
+            covering = runs.least_where(covers, ranked)
+            is_retroactive[query[names_start]] = True
+        return answers(denial, any_grant, note, covering, is_retroactive, noticed_at)
+
+    def _settle(
+        self,
+        runs: ragged.Runs,
+        query: np.ndarray,
+        current: np.ndarray,
+        classes: np.ndarray,
+        is_denied: np.ndarray,
+        is_granted: np.ndarray,
+    ) -> None:
+        """Clear the denials and grants that newer ones of other groups set aside."""
+        only_latest = self.policy.conflict == "latest"
+        lifting = self.policy.signals.later_explicit_lifts
+        if not (only_latest or lifting):
+            return
+        stands = is_denied | is_granted
+        effective = np.where(stands, self.statements.effective[current], _LEAST)
+        if only_latest:
+            stands &= effective == runs.greatest(effective, _LEAST)[query]
+            is_denied &= stands
+            is_granted &= stands
+        if lifting:
+            lifts = is_granted & self.class_explicit_self[classes]
+            since = np.where(lifts, effective, _LEAST)
+            lifted_at = runs.greatest(since, _LEAST)[query]
+            is_opt_out = self.class_code[classes] == _OPT_OUT
+            is_denied &= ~(is_opt_out & (effective < lifted_at))
 
     def _is_over(
         self,
@@ -367,12 +396,10 @@ class Evaluator:
         """
         data = self.statements
         owner, group, _linked = self.fitting_groups(queries)
-        counts = data.group_start[group + 1] - data.group_start[group]
-        pair, act = ragged.expand(data.group_start[group], counts)
-        query = owner[pair]
-        kind = acceptance.kind[queries.row[query], data.class_of[act]]
-        relevant = (kind == DENIAL) | (kind == END) | (kind == GRANT)
-        query, act, kind = query[relevant], act[relevant], kind[relevant]
+        _, act, query, _, kind = self._acts(queries, acceptance, owner, group)
+        relevant = kind != NOTICE
+        if not relevant.all():
+            query, act, kind = query[relevant], act[relevant], kind[relevant]
         instants = [(query, data.effective[act])]
         grants = kind == GRANT
         for column in (data.valid_from, self.expiry):
@@ -392,3 +419,12 @@ class Evaluator:
         everyone, times = everyone[inside], times[inside]
         order = np.argsort(everyone, kind="stable")
         return everyone[order], times[order]
+
+
+def _looked_up(
+    table: np.ndarray, queries: Queries, query: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Return what a table over (row, class) says of each act, asked by its query."""
+    if is_same(queries.row) and len(queries):
+        return table[queries.row[0]].take(classes)
+    return table[queries.row[query], classes]
