@@ -31,6 +31,7 @@ $(TEST_READY): pyproject.toml constraints.txt | $(BIN)/python
 demo: $(RUN_READY) ## Make a small dump, filter it, verify it, say what happened
 	@rm -rf $(DEMO_DIR)
 	@$(BIN)/consentfilter demo $(DEMO_DIR)
+	@command -v consentfilter >/dev/null || printf '\nThe command is %s/consentfilter; to call it as above: source %s/activate\n' $(BIN) $(BIN)
 
 test: $(TEST_READY) ## Run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
