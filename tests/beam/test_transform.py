@@ -14,7 +14,11 @@ import pyarrow as pa
 import pytest
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms.window import FixedWindows, TimestampedValue
+from apache_beam.transforms.window import (
+    FixedWindows,
+    SlidingWindows,
+    TimestampedValue,
+)
 from apache_beam.utils.timestamp import Timestamp
 
 from consentfilter.beam import LEDGER_SCHEMA, ConsentFilter, Decided
@@ -235,6 +239,85 @@ def test_each_row_keeps_its_time_and_its_window() -> None:
         found = decided.kept | beam.Map(placed)
         at = {name: int(name[1:]) for name in KEPT}
         assert_that(found, equal_to([(n, at[n], at[n] // 5 * 5) for n in KEPT]))
+
+
+@pytest.mark.parametrize("batch_rows", [1, 3, 1000])
+def test_a_row_in_windows_that_overlap_is_decided_once_in_each(batch_rows: int) -> None:
+    messages = _messages()
+    rows = [TimestampedValue(row, at) for at, row in enumerate(messages)]
+
+    def placed(name: str, window: Any = beam.DoFn.WindowParam) -> tuple[str, float]:
+        return name, float(window.start)
+
+    def wanted(names: list[str]) -> list[tuple[str, float]]:
+        starts = {row.record_id: at // 5 * 5 for at, row in enumerate(messages)}
+        return [(n, starts[n] - before) for n in names for before in (0, 5)]
+
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        decided = (
+            pipeline
+            | beam.Create(rows)
+            | beam.Map(lambda row: row).with_output_types(Message)
+            | beam.WindowInto(SlidingWindows(10, 5))
+            | _filter(batch_rows=batch_rows)
+        )
+        outputs = {
+            "kept": decided.kept | "kept id" >> beam.Map(lambda row: row.record_id),
+            "dropped": decided.dropped
+            | "dropped id" >> beam.MapTuple(lambda why, row: row.record_id),
+            "ledger": decided.ledger
+            | beam.FlatMap(lambda batch: batch.column("record_id").to_pylist()),
+        }
+        everybody = [row.record_id for row in messages]
+        names = {
+            "kept": KEPT,
+            "dropped": [name for name in everybody if name not in KEPT],
+            "ledger": everybody,
+        }
+        for output, ids in outputs.items():
+            found = ids | f"{output} placed" >> beam.Map(placed)
+            assert_that(found, equal_to(wanted(names[output])), label=output)
+
+
+def test_rows_of_few_times_keep_them_in_every_output() -> None:
+    bad = {3, 150, 299}
+    rows = [
+        {**row, "category": 5} if at in bad else row
+        for at, row in enumerate(_dicts(300))
+    ]
+    timed = [TimestampedValue(row, at // 100) for at, row in enumerate(rows)]
+
+    def placed(
+        row: dict[str, Any], time: Timestamp = beam.DoFn.TimestampParam
+    ) -> tuple[str, float]:
+        return row["record_id"], float(time)
+
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        decided = (
+            pipeline
+            | beam.Create(timed)
+            | beam.Map(lambda row: row).with_output_types(dict)
+            | _filter(batch_rows=250, catch_errors=True)
+        )
+        outputs = {
+            "kept": decided.kept,
+            "dropped": decided.dropped | "dropped row" >> beam.Values(),
+            "errors": decided.errors | "bad row" >> beam.Values(),
+        }
+        kept = set(made.admitted_ids(300))
+        positions = {
+            "kept": [at for at in range(300) if f"r{at}" in kept and at not in bad],
+            "dropped": [at for at in range(300) if f"r{at}" not in kept | _ids(bad)],
+            "errors": sorted(bad),
+        }
+        for output, given in outputs.items():
+            found = given | f"{output} placed" >> beam.Map(placed)
+            wanted = [(f"r{at}", float(at // 100)) for at in positions[output]]
+            assert_that(found, equal_to(wanted), label=output)
+
+
+def _ids(positions: set[int]) -> set[str]:
+    return {f"r{at}" for at in positions}
 
 
 def test_rows_that_cannot_be_read_are_errors_and_only_they() -> None:

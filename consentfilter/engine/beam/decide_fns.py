@@ -1,14 +1,16 @@
 """The steps that decide: one for record batches, one for rows.
 
 Not Beam's batched DoFns: those lose what `finish_bundle` emits and share one
-converter between outputs. Rows are gathered here, per window and up to a number, and
-what comes out keeps each row's own timestamp and window.
+converter between outputs. Rows are gathered here, up to a number, and come out in
+lists of rows that share time and windows; the step after this one unfolds them.
 """
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import apache_beam as beam
@@ -35,7 +37,13 @@ DROPPED: Final = "dropped"
 LEDGER: Final = "ledger"
 ERRORS: Final = "errors"
 
+#: Most rows that come out of a step as one element: Beam measures whole elements
+#: now and then, and where it cuts between steps it moves them.
+LIST_ROWS: Final = 64
+
 Emitted = Iterator[Any]
+#: Shares time and windows with no row.
+_NO_ELEMENT: Final = WindowedValue(None, 0, [])
 
 
 class _Decider(beam.DoFn):
@@ -94,8 +102,55 @@ class DecideBatches(_Decider):
         ]
 
 
+@dataclasses.dataclass(slots=True)
+class _Gathered:
+    """Rows that are decided together.
+
+    Attributes:
+        rows: as they came.
+        runs: where rows begin that share time and windows, and an element of them.
+            (Elements are not kept for each row: what lives on for a while is what
+            Python's garbage collector looks through again and again.)
+    """
+
+    rows: list[Any] = dataclasses.field(default_factory=list)
+    runs: list[tuple[int, WindowedValue]] = dataclasses.field(default_factory=list)
+
+    def part(self, begin: int, end: int) -> _Gathered:
+        """Return the rows from `begin` to before `end`."""
+        first = bisect.bisect_right(self.runs, begin, key=_start) - 1
+        last = bisect.bisect_left(self.runs, end, key=_start)
+        runs = [(max(at - begin, 0), each) for at, each in self.runs[first:last]]
+        return _Gathered(self.rows[begin:end], runs)
+
+    def pieces(self, at: np.ndarray) -> Iterator[tuple[WindowedValue, slice]]:
+        """Cut some rows where time or windows change, or a piece is long enough.
+
+        Args:
+            at: positions of the rows, rising.
+
+        Yields:
+            An element with the time and windows of a piece, and where in `at` it is.
+        """
+        starts = [start for start, _ in self.runs[1:]]
+        ends = np.searchsorted(at, [*starts, len(self.rows)]).tolist()
+        begin = 0
+        for (_, element), end in zip(self.runs, ends, strict=True):
+            for cut in range(begin, end, LIST_ROWS):
+                yield element, slice(cut, min(cut + LIST_ROWS, end))
+            begin = end
+
+
+def _start(run: tuple[int, WindowedValue]) -> int:
+    return run[0]
+
+
 class DecideRows(_Decider):
-    """Decides rows, gathered into columns; kept rows are the objects that came."""
+    """Decides rows, gathered into columns; kept rows are the objects that came.
+
+    Kept and dropped rows come out in lists. Rows must stand in one window each
+    (`DecideRowsByWindow`).
+    """
 
     def __init__(
         self,
@@ -108,12 +163,17 @@ class DecideRows(_Decider):
         super().__init__(deciding, catches=catches)
         self._shape = shape
         self._batch_rows = batch_rows
+        self._changes = isinstance(deciding, Pointed)
         self._columns: dict[tuple[str, ...], tuple[list[str], frozenset[str]]] = {}
 
     def start_bundle(self) -> None:
         """Begin with nothing gathered."""
-        self._gathered: list[WindowedValue] = []
-        self._gathered_for: Held | None = None
+        self._begin()
+        self._gathered_for = None if self._changes else self._held
+
+    def _begin(self) -> None:
+        self._gathered = _Gathered()
+        self._last = _NO_ELEMENT
 
     def process(
         self,
@@ -122,57 +182,78 @@ class DecideRows(_Decider):
         readings: Iterable[Any] = (),  # last: Beam drops a default in the middle
     ) -> Emitted | None:
         """Gather one row; decide what was gathered when it is enough."""
-        held = self._now(readings)
-        if held is not self._gathered_for:
-            before, self._gathered = self._gathered, [element]
-            made_for, self._gathered_for = self._gathered_for, held
-            return self._decided(before, made_for) if before else None
-        self._gathered.append(element)
-        return self._flush() if len(self._gathered) >= self._batch_rows else None
+        decided = self._turned(readings) if self._changes else None
+        gathered, last = self._gathered, self._last
+        if (
+            element.windows is not last.windows
+            or element.timestamp_micros != last.timestamp_micros
+            or element.pane_info is not last.pane_info
+        ):
+            gathered.runs.append((len(gathered.rows), element))
+            self._last = element
+        gathered.rows.append(row)
+        if decided is None and len(gathered.rows) >= self._batch_rows:
+            return self._flush()
+        return decided
 
     def finish_bundle(self) -> Emitted:
         """Decide the rest."""
         return self._flush()
 
-    def _flush(self) -> Emitted:
-        gathered, self._gathered = self._gathered, []
-        return self._decided(gathered, self._gathered_for) if gathered else iter(())
+    def _turned(self, readings: Iterable[Any]) -> Emitted | None:
+        """Decide what was gathered under another pointer than the one of now."""
+        held = self._now(readings)
+        if held is self._gathered_for:
+            return None
+        decided = self._flush()
+        self._gathered_for = held
+        return decided
 
-    def _decided(self, elements: list[WindowedValue], held: Held | None) -> Emitted:
+    def _flush(self) -> Emitted:
+        gathered = self._gathered
+        self._begin()
+        return self._decided(gathered, self._gathered_for)
+
+    def _decided(self, gathered: _Gathered, held: Held | None) -> Emitted:
         """Decide rows; find those that cannot be read by halving."""
+        count = len(gathered.rows)
+        if not count:
+            return iter(())
         try:
-            return self._outputs(elements, held)
+            return self._outputs(gathered, held)
         except InputError as error:
             if not self._catches:
                 raise
-            if len(elements) == 1:
-                (only,) = elements
-                return iter([_tag(ERRORS, only.with_value((str(error), only.value)))])
-        half = len(elements) // 2
+            if count == 1:
+                (row,), ((_, element),) = gathered.rows, gathered.runs
+                return iter([_tag(ERRORS, element.with_value((str(error), row)))])
+        half = count // 2
         return itertools.chain(
-            self._decided(elements[:half], held), self._decided(elements[half:], held)
+            self._decided(gathered.part(0, half), held),
+            self._decided(gathered.part(half, count), held),
         )
 
-    def _outputs(self, elements: list[WindowedValue], held: Held | None) -> Emitted:
+    def _outputs(self, gathered: _Gathered, held: Held | None) -> Emitted:
         """Return what becomes of rows; what can fail has happened when it returns."""
-        rows = [element.value for element in elements]
+        rows = gathered.rows
         table = self._table(rows)
         if held is None:
-            ids = _record_ids(table, self._dataset)
-            told = outcomes.ledger_without_snapshot(ids)
+            told = outcomes.ledger_without_snapshot(_record_ids(table, self._dataset))
+            is_dropped = np.ones(len(rows), bool)
             names = [outcomes.NO_SNAPSHOT_REASON] * len(rows)
-            is_dropped = [True] * len(rows)
             left: dict[int, Any] = {}
         else:
             made = outcomes.outcome(table, held)
             told = made.ledger
+            is_dropped = made.is_dropped
             words = made.reasons.dictionary.to_pylist()
-            names = [words[code] for code in made.reasons.indices.to_pylist()]
-            is_dropped = made.is_dropped.tolist()
+            codes = made.reasons.indices.filter(pa.array(is_dropped)).to_pylist()
+            names = [words[code] for code in codes]
             left = dict(_redacted(rows, table, made, held))
         return itertools.chain(
-            _row_outputs(elements, is_dropped, names, left),
-            _ledger_outputs(elements, told),
+            _kept(gathered, ~is_dropped, left),
+            _dropped(gathered, is_dropped, names),
+            _ledger_outputs(gathered, told),
         )
 
     def _table(self, rows: Sequence[Any]) -> pa.Table:
@@ -187,6 +268,24 @@ class DecideRows(_Decider):
             self._columns[names] = needed, frozenset(needed) - payload
         needed, bound = self._columns[names]
         return self._shape.table(rows, needed, bound)
+
+
+class DecideRowsByWindow(DecideRows):
+    """Decides rows once for each window they stand in.
+
+    Beam multiplies what a step emits with a time of its own by the windows of the
+    element that it was given last. Asked for the window, it gives one at a time.
+    """
+
+    def process(  # type: ignore[override]  # Beam looks at each parameter's default
+        self,
+        row: Any,
+        element: WindowedValue = beam.DoFn.WindowedValueParam,
+        window: Any = beam.DoFn.WindowParam,  # asked for, not read
+        readings: Iterable[Any] = (),
+    ) -> Emitted | None:
+        """Gather one row of one window."""
+        return super().process(row, element, readings)
 
 
 def _redacted(
@@ -235,31 +334,37 @@ def _tag(tag: str, value: Any) -> Any:
     return beam.pvalue.TaggedOutput(tag, value)
 
 
-def _row_outputs(
-    elements: list[WindowedValue],
-    is_dropped: list[bool],
-    names: list[str],
-    left: dict[int, Any],
-) -> Emitted:
-    """Yield each row, kept or dropped, with its own time and windows."""
-    for at, element in enumerate(elements):
-        if is_dropped[at]:
-            yield _tag(DROPPED, element.with_value((names[at], element.value)))
-        elif at in left:
-            yield element.with_value(left[at])
-        else:
-            yield element  # the very one that came in
+def _kept(gathered: _Gathered, is_kept: np.ndarray, left: Mapping[int, Any]) -> Emitted:
+    """Yield kept rows, the very ones that came in but for the redacted ones."""
+    (at,) = np.nonzero(is_kept)
+    rows = list(itertools.compress(gathered.rows, is_kept.tolist()))
+    places = np.searchsorted(at, list(left)).tolist()
+    for place, row in zip(places, left.values(), strict=True):
+        rows[place] = row
+    for element, piece in gathered.pieces(at):
+        yield element.with_value(rows[piece])
 
 
-def _ledger_outputs(elements: list[WindowedValue], told: pa.Table) -> Emitted:
+def _dropped(gathered: _Gathered, is_dropped: np.ndarray, names: list[str]) -> Emitted:
+    """Yield dropped rows, each with the name of its reason."""
+    (at,) = np.nonzero(is_dropped)
+    rows = list(itertools.compress(gathered.rows, is_dropped.tolist()))
+    for element, piece in gathered.pieces(at):
+        pairs = list(zip(names[piece], rows[piece], strict=True))
+        yield _tag(DROPPED, element.with_value(pairs))
+
+
+def _ledger_outputs(gathered: _Gathered, told: pa.Table) -> Emitted:
     """Yield the ledger of rows, a batch for each set of windows they stand in."""
-    windows = elements[0].windows
-    by_windows: dict[Any, list[int]] = {}
-    if any(element.windows != windows for element in elements):
-        for at, element in enumerate(elements):
-            by_windows.setdefault(tuple(element.windows), []).append(at)
-    for positions in by_windows.values() or [None]:
-        rows = told if positions is None else told.take(pa.array(positions))
-        first = elements[0 if positions is None else positions[0]]
+    begins = [begin for begin, _ in gathered.runs]
+    ends = [*begins[1:], len(gathered.rows)]
+    by_windows: dict[Any, tuple[WindowedValue, list[range]]] = {}
+    for begin, end, (_, element) in zip(begins, ends, gathered.runs, strict=True):
+        _, ranges = by_windows.setdefault(tuple(element.windows), (element, []))
+        ranges.append(range(begin, end))
+    for element, ranges in by_windows.values():
+        rows = told
+        if len(by_windows) > 1:
+            rows = told.take(pa.array(itertools.chain(*ranges), pa.int64()))
         for batch in batches_of(rows):
-            yield _tag(LEDGER, first.with_value(batch))
+            yield _tag(LEDGER, element.with_value(batch))

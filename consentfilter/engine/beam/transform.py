@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.transforms.window import GlobalWindows
+from apache_beam.transforms.window import FixedWindows, GlobalWindows, Sessions
 from apache_beam.typehints import typehints
 
 from consentfilter.dataset import Dataset, load_dataset_binding
@@ -21,6 +21,7 @@ from consentfilter.engine.beam.decide_fns import (
     LEDGER,
     DecideBatches,
     DecideRows,
+    DecideRowsByWindow,
 )
 from consentfilter.engine.beam.pointer import Pointed
 from consentfilter.engine.beam.runners import refuse_distance, refuse_pipeline
@@ -155,37 +156,48 @@ class ConsentFilter(beam.PTransform):
         if self._pointer is not None:
             _refuse_global_window(elements)
         kind = elements.element_type
-        if kind == pa.RecordBatch:
-            deciding: Any = DecideBatches(self._deciding, catches=self._catches)
-            dropped_kind: Any = pa.RecordBatch
-        else:
-            deciding = DecideRows(
-                self._deciding,
-                RowShape.of(kind, self._schema),
-                batch_rows=self._batch_rows,
-                catches=self._catches,
-            )
-            dropped_kind = typehints.Tuple[str, kind]
+        is_rows = kind != pa.RecordBatch
         made = elements | "Decide" >> beam.ParDo(
-            deciding, *self._side_inputs()
+            self._decide_rows(elements) if is_rows else self._decide_batches(),
+            *self._side_inputs(),
         ).with_outputs(DROPPED, LEDGER, ERRORS, main=KEPT)
         kinds = {
             KEPT: kind,
-            DROPPED: dropped_kind,
+            DROPPED: typehints.Tuple[str, kind] if is_rows else kind,
             LEDGER: pa.RecordBatch,
             ERRORS: typehints.Tuple[str, kind],
         }
+        # Something that takes single elements stands behind every output. Rows come out
+        # of `finish_bundle`, and what a step emits there is lost if the next one takes
+        # batches (Beam's dataframes do).
+        outputs = []
         for tag, wanted in kinds.items():
-            made[tag].element_type = wanted
-        # Rows come out of `finish_bundle`, and what a step emits there is lost if the
-        # next one takes batches (Beam's dataframes do): so a step of single elements
-        # stands between.
-        return Decided(
-            *(
-                made[tag]
-                | f"Pass on {tag}" >> beam.Map(_same).with_output_types(wanted)
-                for tag, wanted in kinds.items()
+            if is_rows and tag in (KEPT, DROPPED):
+                label, step, came = (
+                    "Unfold",
+                    beam.FlatMap(_same),
+                    typehints.List[wanted],
+                )
+            else:
+                label, step, came = "Pass on", beam.Map(_same), wanted
+            made[tag].element_type = came
+            outputs.append(
+                made[tag] | f"{label} {tag}" >> step.with_output_types(wanted)
             )
+        return Decided(*outputs)
+
+    def _decide_batches(self) -> beam.DoFn:
+        return DecideBatches(self._deciding, catches=self._catches)
+
+    def _decide_rows(self, elements: beam.PCollection) -> beam.DoFn:
+        has_one_window = isinstance(
+            elements.windowing.windowfn, GlobalWindows | FixedWindows | Sessions
+        )
+        return (DecideRows if has_one_window else DecideRowsByWindow)(
+            self._deciding,
+            RowShape.of(elements.element_type, self._schema),
+            batch_rows=self._batch_rows,
+            catches=self._catches,
         )
 
     def _side_inputs(self) -> Sequence[Any]:
