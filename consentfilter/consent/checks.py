@@ -116,35 +116,38 @@ def _pair_problems(rows: pa.Table, varying: list[str] | tuple[str, ...]) -> list
         rows: the columns `varying` and `order_in_group`.
         varying: the columns that order the rows, without some that are constant.
     """
-    frame = pl.DataFrame(
-        [
-            pl.Series(name, pl.from_arrow(_plain(rows.column(name))))
-            for name in (*varying, "order_in_group")
-        ]
-    )
-    is_same = pl.lit(True)
-    is_after = pl.lit(False)
+    many = rows.num_rows - 1
+    is_same = np.ones(many, bool)
+    is_after = np.zeros(many, bool)
     for name in varying:
-        now, before = pl.col(name), pl.col(name).shift(1)
-        later = (now > before).fill_null(now.is_null() & before.is_not_null())
-        is_after = is_after | (is_same & later)
-        is_same = is_same & now.eq_missing(before)
-    order = pl.col("order_in_group")
-    flags = frame.select(
-        same=is_same, rises=order > order.shift(1), after=is_after
-    ).slice(1)
+        is_equal, is_later = _compared(rows.column(name))
+        is_after |= is_same & is_later
+        is_same &= is_equal
+    _, rises = _compared(rows.column("order_in_group"))
     problems = []
-    if not flags.filter(pl.col("same") & ~pl.col("rises")).is_empty():
+    if (is_same & ~rises).any():
         problems.append(
             "order_in_group is not unique in a group (source_id, subject_key, "
             "account_id, context_id, asset_id)"
         )
-    if not flags.filter(~pl.col("same") & ~pl.col("after")).is_empty():
+    if not (is_same | is_after).all():
         problems.append(
             "rows are not sorted by subject_key, source_id, account_id, context_id, "
             "asset_id, so that one group may stand in two places"
         )
     return problems
+
+
+def _compared(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which values equal the one before, and which come after it; null is last."""
+    column = _plain(column)
+    now, before = column.slice(1), column.slice(0, len(column) - 1)
+    is_equal, is_later = pc.equal(now, before), pc.greater(now, before)
+    if column.null_count:
+        is_null, was_null = now.is_null(), before.is_null()
+        is_equal = pc.coalesce(is_equal, pc.and_(is_null, was_null))
+        is_later = pc.coalesce(is_later, pc.and_not(is_null, was_null))
+    return is_equal.to_numpy(), is_later.to_numpy()
 
 
 def _is_constant(column: pa.ChunkedArray) -> bool:
