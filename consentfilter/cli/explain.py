@@ -181,4 +181,6 @@ def _text(each: dict[str, Any], *, has_consent: bool) -> str:
 
 
 def _plain(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat()).replace("+00:00", "Z")
+    return str(value)

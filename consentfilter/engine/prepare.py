@@ -143,8 +143,11 @@ def consent_notes(consent: Consent) -> tuple[str, ...]:
     ):
         if counted:
             listed = ", ".join(f"{name} {n:,}" for name, n in sorted(counted.items()))
-            many = sum(counted.values())
-            notes.append(f"{many:,} consent events were {what}: {listed}")
+            # An event counts under each of its doubts, so several cannot be added.
+            (many, *more) = counted.values()
+            head = "consent events" if more else f"{many:,} consent events"
+            hint = " (one may count several times)" if more else ""
+            notes.append(f"{head} were {what}{hint}: {listed}")
     return tuple(notes)
 
 

@@ -166,6 +166,7 @@ def test_explain_shows_rule_statement_and_both_clocks(
     consent = ["--consent", world.files.consent]
     told = cf("explain", world.before, admitted["record_id"], *consent)
     assert "made at" in told.out
+    assert "+00:00" not in told.out
     assert "recorded at" in told.out
     told = cf("explain", world.before, dropped["record_id"], *consent, "--json")
     (record,) = told.json["records"]

@@ -285,4 +285,9 @@ def test_grants_of_one_id_that_differ_are_set_aside_and_said(
     assert run([*given, "--policy", dump.policy]) == 0
     shown = capsys.readouterr().err
     assert "note: 2 consent events were set aside: event_id_conflict 2" in shown
+    bare = made.events().drop_columns(["purpose", "category"])
+    pq.write_table(bare, dump.consent)
+    assert run([*given, "--policy", dump.policy]) == 0
+    shown_then = capsys.readouterr().err
+    assert "note: consent events were set aside (one may count" in shown_then
     assert "dropped  3" in shown
