@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -30,6 +31,7 @@ _OURS: Final = (sys.executable, "-m", "consentfilter")
 def main() -> int:
     """Make a release, measure each command on it, print a table."""
     options = _options()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # ours compile as an install's do
     root, records, snapshot, policy = _data(options)
     newer = _newer_snapshot(root)
     key = root / "bench"
