@@ -241,7 +241,7 @@ def test_a_standard_column_may_stand_in_the_path_only(tmp_path: pathlib.Path) ->
 def test_large_row_groups_are_cut_and_the_ledger_stays_whole(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from consentfilter.engine import batch, reader
+    from consentfilter.engine import reader
 
     monkeypatch.setattr(reader, "LARGE_GROUP_BYTES", 1000)
     monkeypatch.setattr(reader, "CUT_BYTES", 1500)
