@@ -9,8 +9,15 @@
   person (which is less than what the filter decides).
 - `join`: `--join keys` beside `--join broadcast` at many subjects, with memory.
 
-Each job is a process of its own; rates are rows by the wall time of the pipeline
-(`transform`: without interpreter start and imports, with loading consent).
+Each job is a process of its own; rates are rows by the wall time of the pipeline. For
+`transform` that is reading Parquet, making the elements, loading consent, deciding, and
+a sink that counts; without interpreter start and imports. As making and counting a
+million rows in Python takes longer than deciding them, the same pipeline without
+`ConsentFilter` runs beside it (`read ...`, where the sink counts all rows instead of
+the kept ones), and `step` is the rate by the difference between the two. Rows are
+Python objects, and the two threads share one interpreter lock: they use one core,
+batches use both. `rows, 2 processes` gives rows both cores, as a runner does that
+starts a process per core; starting them is in its time, and in that of its reader.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -31,6 +39,7 @@ from benchmarks.measure import Usage, run
 
 WORKERS: Final = 2
 BATCH_ROWS: Final = 65_536
+MODE: Final = "multi_processing"
 
 
 def main() -> int:
@@ -131,10 +140,13 @@ def _wall(usages: Iterable[Usage]) -> float:
 def _transform(options: argparse.Namespace) -> None:
     root = _data(options, options.subjects)
     print(f"transform: {options.rows:,} rows, {options.subjects:,} subjects")
+    wall_s: dict[str, float] = {}
     for name in JOBS:
         said = []
         for _ in range(options.repeat):
-            command = [sys.executable, "-m", "benchmarks.beam", "--job", name]
+            # Not by `-m`: other processes must find `Record` in a module of its name.
+            code = "from benchmarks.beam import main; main()"
+            command = [sys.executable, "-c", code, "--job", name]
             done = subprocess.run(
                 [*command, "--data", str(root)],
                 check=True,
@@ -142,9 +154,15 @@ def _transform(options: argparse.Namespace) -> None:
                 text=True,
             )
             said.append(json.loads(done.stdout.splitlines()[-1]))
-        wall = statistics.median(each["wall_s"] for each in said)
+        wall_s[name] = statistics.median(each["wall_s"] for each in said)
+        cpu_s = statistics.median(each["cpu_s"] for each in said)
         rows, kept = said[0]["rows"], said[0]["kept"]
-        print(f"  {name:14} {wall:7.1f} s  {rows / wall:>12,.0f} rows/s  kept {kept:,}")
+        line = f"  {name:22} {wall_s[name]:7.1f} s  CPU {cpu_s:6.1f} s"
+        line += f"  {rows / wall_s[name]:>12,.0f} rows/s  kept {kept:,}"
+        if name in SOURCES:
+            step_s = wall_s[name] - wall_s[SOURCES[name]]
+            line += f"  step {rows / step_s:,.0f} rows/s"
+        print(line)
 
 
 class Record(NamedTuple):
@@ -164,15 +182,17 @@ def _batches(path: str) -> Iterator[Any]:
 
 
 def _rows(path: str) -> Iterator[Record]:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     for batch in _batches(path):
-        times = pc.strftime(batch.column("collected_at"), "%Y-%m-%dT%H:%M:%SZ")
-        columns = [
-            (times if name == "collected_at" else batch.column(name)).to_pylist()
-            for name in Record._fields
-        ]
-        yield from map(Record, *columns)
+        at = batch.schema.get_field_index("collected_at")
+        text = batch.column(at).cast(pa.timestamp("us")).cast(pa.string())
+        times = pc.binary_join_element_wise(text, "Z", "")
+        batch = batch.set_column(at, "collected_at", times)
+        yield from map(
+            Record, *(batch.column(name).to_pylist() for name in Record._fields)
+        )
 
 
 def _dicts(batch: Any, time_column: str) -> list[dict[str, Any]]:
@@ -189,77 +209,107 @@ def _parts(root: pathlib.Path, most: int | None = None) -> list[str]:
     return [str(path) for path in sorted((root / "records").glob("*.parquet"))][:most]
 
 
-def _count(root: pathlib.Path, parts: list[str], kept: Callable[[Any], Any]) -> Any:
+def _count(
+    root: pathlib.Path,
+    parts: list[str],
+    kept: Callable[[pathlib.Path, str | None], Any],
+    *,
+    in_processes: bool = False,
+) -> Any:
     """Run a pipeline from parts to what is kept; return rows, kept and time."""
     import logging
 
     import apache_beam as beam
     import pyarrow.parquet as pq
+    from apache_beam.transforms.window import GlobalWindows
 
     from consentfilter.engine.beam.runners import pipeline_options
 
+    class Count(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+        """Counts a bundle: one element a bundle goes on, not one a row."""
+
+        def start_bundle(self) -> None:
+            self._rows = 0
+
+        def process(self, element: Any) -> None:
+            self._rows += getattr(element, "num_rows", 1)
+
+        def finish_bundle(self) -> Iterator[Any]:
+            yield GlobalWindows.windowed_value(self._rows)
+
     logging.disable(logging.WARNING)
     rows = sum(pq.read_metadata(path).num_rows for path in parts)
+    processes = [f"--direct_num_workers={WORKERS}", f"--direct_running_mode={MODE}"]
+    options = pipeline_options(processes if in_processes else [], threads=WORKERS)
     with tempfile.TemporaryDirectory() as scratch:
         note = pathlib.Path(scratch) / "count"
-        start = time.perf_counter()
-        with beam.Pipeline(options=pipeline_options([], threads=WORKERS)) as pipeline:
+        start, start_cpu = time.perf_counter(), _cpu_s()
+        with beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
                 | "Parts" >> beam.Create(parts)
                 | "Spread" >> beam.Reshuffle()
-                | "Keep" >> kept(root)
-                | "Size" >> beam.Map(_size)
-                | "Count" >> beam.CombineGlobally(sum)
+                | "Keep" >> kept(root, scratch if in_processes else None)
+                | "Count" >> beam.ParDo(Count()).with_output_types(int)
+                | "Sum" >> beam.CombineGlobally(sum)
                 | "Note" >> beam.Map(_note, str(note))
             )
-        wall = time.perf_counter() - start
-        return {"rows": rows, "kept": int(note.read_text()), "wall_s": wall}
+        return {
+            "rows": rows,
+            "kept": int(note.read_text()),
+            "wall_s": time.perf_counter() - start,
+            "cpu_s": _cpu_s() - start_cpu,
+        }
 
 
-def _size(element: Any) -> int:
-    rows = getattr(element, "num_rows", 1)
-    return int(rows)
+def _cpu_s() -> float:
+    """Return the CPU time of this process and of those it has waited for."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _note(count: int, path: str) -> None:
     pathlib.Path(path).write_text(str(count))
 
 
-def _arrow(root: pathlib.Path) -> Any:
+def _read(make: Callable[[str], Iterator[Any]], kind: Callable[[], Any]) -> Any:
+    """Return what gives all elements: what a pipeline takes without the filter."""
     import apache_beam as beam
+
+    def expand(parts: Any) -> Any:
+        return parts | "Read" >> beam.FlatMap(make).with_output_types(kind())
+
+    return beam.ptransform_fn(expand)()
+
+
+def _filtered(
+    root: pathlib.Path,
+    staging: str | None,
+    make: Callable[[str], Iterator[Any]],
+    kind: Callable[[], Any],
+) -> Any:
+    """Return what gives the elements that the filter keeps."""
+    import apache_beam as beam
+
+    from consentfilter.beam import ConsentFilter
+
+    decide = ConsentFilter(
+        root / "policy.yaml", root / "snapshot.parquet", staging=staging
+    )
+
+    def expand(parts: Any) -> Any:
+        return (parts | _read(make, kind) | decide).kept
+
+    return beam.ptransform_fn(expand)()
+
+
+def _batch_kind() -> Any:
     import pyarrow as pa
 
-    from consentfilter.beam import ConsentFilter
-
-    decide = ConsentFilter(root / "policy.yaml", root / "snapshot.parquet")
-    return beam.ptransform_fn(
-        lambda parts: (
-            (
-                parts
-                | "Read" >> beam.FlatMap(_batches).with_output_types(pa.RecordBatch)
-                | decide
-            ).kept
-        )
-    )()
+    return pa.RecordBatch
 
 
-def _typed(root: pathlib.Path) -> Any:
-    import apache_beam as beam
-
-    from consentfilter.beam import ConsentFilter
-
-    decide = ConsentFilter(root / "policy.yaml", root / "snapshot.parquet")
-    return beam.ptransform_fn(
-        lambda parts: (
-            (
-                parts | "Read" >> beam.FlatMap(_rows).with_output_types(Record) | decide
-            ).kept
-        )
-    )()
-
-
-def _usual(root: pathlib.Path) -> Any:
+def _usual(root: pathlib.Path, _: str | None) -> Any:
     """Return the join as it is usually written: dicts, CoGroupByKey, latest wins."""
     import apache_beam as beam
     import pyarrow.parquet as pq
@@ -302,15 +352,52 @@ def _usual(root: pathlib.Path) -> Any:
     return beam.ptransform_fn(expand)()
 
 
-def _job(kept: Callable[[pathlib.Path], Any], most: int | None = None) -> Any:
-    return lambda root: _count(root, _parts(root, most), kept)
+def _job(
+    kept: Callable[[pathlib.Path, str | None], Any],
+    *,
+    most: int | None = None,
+    in_processes: bool = False,
+) -> Callable[[pathlib.Path], Any]:
+    return lambda root: _count(
+        root, _parts(root, most), kept, in_processes=in_processes
+    )
+
+
+def _row_kind() -> Any:
+    return Record
+
+
+def _read_rows(_: pathlib.Path, __: str | None) -> Any:
+    return _read(_rows, _row_kind)
+
+
+def _filtered_rows(root: pathlib.Path, staging: str | None) -> Any:
+    return _filtered(root, staging, _rows, _row_kind)
+
+
+def _read_batches(_: pathlib.Path, __: str | None) -> Any:
+    return _read(_batches, _batch_kind)
+
+
+def _filtered_batches(root: pathlib.Path, staging: str | None) -> Any:
+    return _filtered(root, staging, _batches, _batch_kind)
 
 
 #: The usual way is given one part only: it holds everything as dicts.
 JOBS: Final[dict[str, Callable[[pathlib.Path], Any]]] = {
-    "record batches": _job(_arrow),
-    "rows": _job(_typed),
-    "CoGroupByKey": _job(_usual, 1),
+    "read batches": _job(_read_batches),
+    "record batches": _job(_filtered_batches),
+    "read rows": _job(_read_rows),
+    "rows": _job(_filtered_rows),
+    "read rows, 2 processes": _job(_read_rows, in_processes=True),
+    "rows, 2 processes": _job(_filtered_rows, in_processes=True),
+    "CoGroupByKey": _job(_usual, most=1),
+}
+#: What each filter reads without filtering.
+SOURCES: Final = {
+    "record batches": "read batches",
+    "rows": "read rows",
+    "rows, 2 processes": "read rows, 2 processes",
 }
 
 if __name__ == "__main__":
