@@ -46,9 +46,7 @@ class RowChecks:
         self._last: pa.Table | None = None
 
     def add(self, rows: pa.Table) -> None:
-        """Check the next rows."""
-        if not rows.num_rows:
-            return
+        """Check the next rows, one at least."""
         for name in self._nulls:
             self._nulls[name] += rows.column(name).null_count
         for name, known in _ENUMS.items():

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _LARGE_BYTES: Final = (1 << 31) - (1 << 20)
 #: Codes up to here are numbered by a table, greater ones by sorting them.
 _TABLED: Final = 1 << 22
+#: Codes below fit into 32 bits.
+_SMALL: Final = 1 << 31
+#: Rows that are looked at in one go, where what is made of them takes memory.
 _SLICE: Final = 1 << 18
 _LEAST: Final = np.iinfo(np.int64).min
 _CLASS_COLUMNS: Final = (
@@ -328,7 +331,7 @@ def _classes(
             continue
         if span * size > _TABLED and span > 1:
             number, span = _numbered(number, span)
-        if span * size > np.iinfo(np.int32).max:
+        if span * size > _SMALL:
             number = number.astype(np.int64)
         number *= size
         number += codes
