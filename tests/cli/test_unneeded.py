@@ -54,6 +54,11 @@ def test_no_command_imports_pandas_although_it_is_installed(world: World) -> Non
         "pandas,polars", "recheck", world.before, *consent, *side, "--quiet"
     )
     assert told == "['polars'] 1"
+    given = [world.files.records, *consent, *side, "--policy", world.policy]
+    given += ["--dataset", world.files.dataset, "--as-of", "2024-02-08T00:00:00Z"]
+    heavy = "apache_beam,cryptography,pandas,polars"
+    told = imported(heavy, "filter", *given, "--dry-run", "--unsigned", "--quiet")
+    assert told == "['polars'] 0"
 
 
 def test_on_beam_pandas_stays_at_hand() -> None:

@@ -169,6 +169,29 @@ def test_a_statement_for_a_whole_account_is_asked_of_every_row(
     assert set(found.removals["record_id"].to_pylist()) == expected
 
 
+def test_an_act_that_came_in_late_is_asked_of_every_row(
+    world: World, release: OpenedRelease, tmp_path: Path
+) -> None:
+    # Newer acts of somebody, and one of somebody else that was recorded long ago.
+    later = pq.read_table(world.later)
+    late = later.slice(0, 1).to_pylist()[0]
+    when = dt.datetime(2024, 1, 31, tzinfo=dt.UTC)
+    late |= {"occurred_at": when, "recorded_at": when}
+    rest = later.slice(1).to_pylist()
+    path = tmp_path / "late.parquet"
+    pq.write_table(pa.Table.from_pylist([late, *rest], later.schema), path)
+    found = recheck(release, [world.files.consent, path], **world.side)
+    assert found.why_all == changed.OTHER_PAST
+    assert found.people_changed is None
+    assert found.rows_checked == found.rows_admitted
+    again = world.filter(
+        tmp_path / "again", consent=[world.files.consent, path], as_of=found.as_of
+    )
+    expected = no_longer_admitted(world.before, again)
+    assert expected
+    assert set(found.removals["record_id"].to_pylist()) == expected
+
+
 def test_other_side_files_are_asked_of_every_row(
     world: World, release: OpenedRelease
 ) -> None:
