@@ -59,3 +59,13 @@ def test_many_keys_are_all_found():
     table = KeyTable(keys)
     assert (table.find(keys) == np.arange(100_000)).all()
     assert (table.find(pa.array(["k100000", "", None], pa.string())) == -1).all()
+
+
+def test_keys_and_wanted_may_differ_in_the_width_of_their_offsets():
+    table = KeyTable(pa.array(["a", "bé", ""], pa.large_string()))
+    assert table.find(pa.array(["", "bé", "b", None], pa.string())).tolist() == [
+        2,
+        1,
+        -1,
+        -1,
+    ]
