@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consentfilter.decide import ragged
 from consentfilter.decide.lookup import KeyTable
-from consentfilter.decide.ragged import FAR, is_same, same
+from consentfilter.decide.ragged import FAR, is_absent, is_same, same
 from consentfilter.decide.statements import (
     SCOPE_KINDS,
     SCOPES,
@@ -91,7 +92,7 @@ def gather_statements(consent: Consent) -> Statements:
             has_window[run[stated]] = True
     has_scope = np.zeros(len(people), bool)
     for codes in group_scope:
-        if not is_same(codes):
+        if not is_absent(codes):
             has_scope[group_person[named & (codes >= 0)]] = True
     return Statements(
         ids=_column(table, "statement_id"),
@@ -279,10 +280,7 @@ def _groups(
         if not is_same(codes):
             changed[1:] |= codes[1:] != codes[:-1]
     first = np.flatnonzero(changed)
-    group_scope = tuple(
-        same(-1, len(first), np.int32) if is_same(codes) else codes[first]
-        for codes in scopes
-    )
+    group_scope = tuple(ragged.taken(codes, first) for codes in scopes)
     _refuse_scattered(run[first], source[first], group_scope)
     return first, group_scope
 
@@ -456,7 +454,7 @@ def _components(people: KeyTable, consent: Consent) -> np.ndarray:
 def _linked_groups(
     component: np.ndarray, person: np.ndarray, numbers: np.ndarray
 ) -> Ranges:
-    if is_same(component) or not len(component):
+    if is_absent(component) or not len(component):
         return Ranges.of(np.zeros(0, np.int64), np.zeros(0, np.int32), 0)
     named = np.flatnonzero(person >= 0)
     of = component[person[named]]

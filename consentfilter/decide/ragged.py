@@ -18,6 +18,11 @@ def is_same(values: np.ndarray) -> bool:
     return values.strides == (0,)
 
 
+def is_absent(codes: np.ndarray) -> bool:
+    """Tell whether codes were made to be -1, "none", in every place."""
+    return is_same(codes) and not (codes[:1] != -1).any()
+
+
 def taken(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return `values[index]`; it takes no memory either where all are the same."""
     if is_same(values) and len(values):

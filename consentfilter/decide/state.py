@@ -16,7 +16,7 @@ import numpy as np
 from consentfilter.decide import ragged
 from consentfilter.decide.calendar import birthday
 from consentfilter.decide.queries import SHIFT, Queries, States, answers
-from consentfilter.decide.ragged import FAR, is_same, taken
+from consentfilter.decide.ragged import FAR, is_absent, is_same, taken
 from consentfilter.decide.statements import Statements
 from consentfilter.decide.targets import (
     DENIAL,
@@ -134,7 +134,7 @@ class Evaluator:
             order = np.argsort(owner, kind="stable")
             owner, group, linked = owner[order], group[order], linked[order]
         for limit, codes in zip(data.group_scope, queries.scope, strict=True):
-            if is_same(limit):
+            if is_absent(limit):
                 continue  # no group is limited
             limited = limit[group]
             fits = (limited < 0) | (limited == codes[owner])

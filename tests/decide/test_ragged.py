@@ -72,3 +72,9 @@ def test_what_is_taken_of_one_value_is_that_value(index):
     at = np.array(index, np.int64)
     assert ragged.taken(constant, at).tolist() == [7] * len(index)
     assert ragged.taken(np.arange(5), at).tolist() == index
+
+
+def test_only_codes_made_to_be_none_are_absent():
+    assert ragged.is_absent(ragged.same(-1, 3, np.int32))
+    assert not ragged.is_absent(ragged.same(0, 3, np.int32))
+    assert not ragged.is_absent(np.array([-1, 4, -1], np.int32))
