@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consentfilter.decide import ragged
+from consentfilter.decide import arrays, ragged
+from consentfilter.decide.classes import CLASS_COLUMNS, number_classes
 from consentfilter.decide.lookup import KeyTable
 from consentfilter.decide.ragged import FAR, is_absent, is_same, same
 from consentfilter.decide.statements import (
-    SCOPE_KINDS,
     SCOPES,
     Ranges,
-    StatementClass,
     Statements,
 )
 from consentfilter.errors import RunRefused
@@ -26,32 +24,14 @@ from consentfilter.errors import RunRefused
 if TYPE_CHECKING:
     from consentfilter.consent.load import Consent
 
-#: Text columns of more bytes need 64-bit offsets.
-_LARGE_BYTES: Final = (1 << 31) - (1 << 20)
-#: Codes up to here are numbered by a table, greater ones by sorting them.
-_TABLED: Final = 1 << 22
-#: Codes below fit into 32 bits.
-_SMALL: Final = 1 << 31
-#: Rows that are looked at in one go, where what is made of them takes memory.
-_SLICE: Final = 1 << 18
 _LEAST: Final = np.iinfo(np.int64).min
-_CLASS_COLUMNS: Final = (
-    "status",
-    "purpose",
-    "category",
-    "expression",
-    "actor_type",
-    "actor_verified",
-    "terms_version",
-    "recipients",
-)
 #: The columns of a snapshot that are looked at.
 COLUMNS: Final = (
     "statement_id",
     "source_id",
     "subject_key",
     *SCOPES,
-    *_CLASS_COLUMNS,
+    *CLASS_COLUMNS,
     "effective_at",
     "valid_from",
     "valid_until",
@@ -69,15 +49,16 @@ def gather_statements(consent: Consent) -> Statements:
     """
     # One column at a time is put together: the whole table would be a second copy.
     table = consent.snapshot.statements
-    run, keys = _people_runs(_column(table, "subject_key"), table.num_rows)
+    run, keys = _people_runs(arrays.text(table, "subject_key"), table.num_rows)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         everybody = pool.submit(_everybody, keys, consent)
         scope_codes, scope_keys = _scope_codes(table)
-        first, group_scope = _groups(run, _codes(table, "source_id")[0], scope_codes)
+        source, _ = arrays.codes(table, "source_id")
+        first, group_scope = _groups(run, source, scope_codes)
         group_person = run[first]
-        classes, class_of = _classes(table, _scope_kind(run, scope_codes))
-        data_from = _instants(table, "data_from", _LEAST)
-        data_until = _instants(table, "data_until", FAR)
+        classes, class_of = number_classes(table, _scope_kind(run, scope_codes))
+        data_from = arrays.instants(table, "data_from", _LEAST)
+        data_until = arrays.instants(table, "data_until", FAR)
         people = everybody.result()
     sides = _sides(people, consent.subjects)
     numbers = np.arange(len(first), dtype=np.int32)
@@ -95,12 +76,12 @@ def gather_statements(consent: Consent) -> Statements:
         if not is_absent(codes):
             has_scope[group_person[named & (codes >= 0)]] = True
     return Statements(
-        ids=_column(table, "statement_id"),
+        ids=arrays.text(table, "statement_id"),
         classes=classes,
         class_of=class_of,
-        effective=_required_instants(table, "effective_at"),
-        valid_from=_instants(table, "valid_from", _LEAST),
-        valid_until=_instants(table, "valid_until", FAR),
+        effective=arrays.required_instants(table, "effective_at"),
+        valid_from=arrays.instants(table, "valid_from", _LEAST),
+        valid_until=arrays.instants(table, "valid_until", FAR),
         data_from=data_from,
         data_until=data_until,
         group_start=np.append(first, table.num_rows).astype(np.int32),
@@ -120,53 +101,6 @@ def gather_statements(consent: Consent) -> Statements:
         jurisdiction=sides.jurisdiction,
         jurisdictions=sides.jurisdictions,
     )
-
-
-def _column(table: pa.Table, name: str) -> pa.Array:
-    """Return a text column as one array: `string`, or `large_string` beyond 2 GB."""
-    column = table.column(name)
-    wanted = pa.large_string() if column.nbytes > _LARGE_BYTES else pa.string()
-    return _one_array(column if column.type == wanted else column.cast(wanted))
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, without a copy if it is one already."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return (
-        pa.concat_arrays(column.chunks)
-        if column.num_chunks
-        else (pa.array([], column.type))
-    )
-
-
-def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str | None]]:
-    """Return dictionary codes (null has a code of its own) and their values."""
-    column = table.column(name)
-    if not pa.types.is_dictionary(column.type):
-        column = pc.dictionary_encode(column, null_encoding="encode")
-    encoded = _one_array(column.unify_dictionaries())
-    values = encoded.dictionary.to_pylist()
-    indices = encoded.indices
-    if indices.null_count:
-        indices = pc.fill_null(indices.cast(pa.int32()), len(values))
-        values = [*values, None]
-    elif len(values) == 1:
-        return same(0, len(column), np.int32), values
-    return indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False), values
-
-
-def _required_instants(table: pa.Table, name: str) -> np.ndarray:
-    column = table.column(name).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    return _one_array(column).to_numpy()
-
-
-def _instants(table: pa.Table, name: str, default: int) -> np.ndarray | None:
-    column = table.column(name)
-    if column.null_count == len(column):
-        return None
-    values = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    return _one_array(values.fill_null(default)).to_numpy()
 
 
 def _people_runs(keys: pa.Array, size: int) -> tuple[np.ndarray, pa.Array]:
@@ -202,9 +136,9 @@ def _everybody(keys: pa.Array, consent: Consent) -> KeyTable:
         )
     further = []
     if consent.subjects is not None:
-        further.append(_column(consent.subjects, "subject_key"))
+        further.append(arrays.text(consent.subjects, "subject_key"))
     if consent.links is not None:
-        further += [_column(consent.links, name) for name in ("key_a", "key_b")]
+        further += [arrays.text(consent.links, name) for name in ("key_a", "key_b")]
     if further:
         further = [part.cast(pa.string()) for part in further]
         extra = pc.unique(pa.concat_arrays(further)).drop_null().cast(keys.type)
@@ -232,17 +166,17 @@ def _sides(people: KeyTable, subjects: pa.Table | None) -> _Sides:
     states: tuple[str, ...] = ("active",)
     codes: tuple[str, ...] = ()
     if subjects is not None and subjects.num_rows:
-        at = people.find(_column(subjects, "subject_key"))
+        at = people.find(arrays.text(subjects, "subject_key"))
         days = subjects.column("birth_date").cast(pa.date32()).cast(pa.int32())
         stated = days.is_valid().to_numpy()
         birth = np.full(size, FAR, np.int64)
         birth[at[stated]] = days.drop_null().to_numpy()
-        state_codes, state_values = _codes(subjects, "lifecycle")
+        state_codes, state_values = arrays.codes(subjects, "lifecycle")
         states = tuple(value or "active" for value in state_values)
         lifecycle = np.full(size, len(states), np.uint8)
         states = (*states, "active")
         lifecycle[at] = state_codes
-        found, values = _codes(subjects, "jurisdiction")
+        found, values = arrays.codes(subjects, "jurisdiction")
         codes = tuple(value or "" for value in values)
         known = np.array([bool(value) for value in values], bool)
         jurisdiction = np.full(size, -1, np.int32)
@@ -261,7 +195,7 @@ def _scope_codes(
             codes.append(same(-1, len(column), np.int32))
             tables.append(KeyTable(pa.array([], pa.string())))
             continue
-        found, values = _codes(table, name)
+        found, values = arrays.codes(table, name)
         position = np.full(len(values), -1, np.int32)
         stated = [at for at, value in enumerate(values) if value is not None]
         position[stated] = np.arange(len(stated), dtype=np.int32)
@@ -319,93 +253,6 @@ def _scope_kind(run: np.ndarray, scopes: tuple[np.ndarray, ...]) -> np.ndarray:
     return kind
 
 
-def _classes(
-    table: pa.Table, kind: np.ndarray
-) -> tuple[tuple[StatementClass, ...], np.ndarray]:
-    """Number the distinct combinations of what acceptance looks at."""
-    number, span = np.zeros(len(kind), np.int32), 1
-    for codes, size in _class_codes(table, kind):
-        if is_same(codes):
-            continue
-        if span * size > _TABLED and span > 1:
-            number, span = _numbered(number, span)
-        if span * size > _SMALL:
-            number = number.astype(np.int64)
-        number *= size
-        number += codes
-        span *= size
-    class_of, count = _numbered(number, span)
-    some = np.zeros(count, np.int64)
-    for part in _slices(len(class_of)):
-        some[class_of[part]] = np.arange(part.start, part.stop)
-    rows = table.select(_CLASS_COLUMNS).take(pa.array(some)).to_pylist()
-    classes = [
-        StatementClass(
-            status=row["status"],
-            purpose=row["purpose"],
-            category=row["category"],
-            expression=row["expression"] or "unspecified",
-            actor_type=row["actor_type"],
-            is_verified=bool(row["actor_verified"]),
-            terms_version=row["terms_version"],
-            recipients=None if row["recipients"] is None else tuple(row["recipients"]),
-            scope_kind=SCOPE_KINDS[kind[at]],
-        )
-        for row, at in zip(rows, some, strict=True)
-    ]
-    return tuple(classes), class_of
-
-
-def _class_codes(table: pa.Table, kind: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield per column a code per statement, and how many codes there are."""
-    yield kind, len(SCOPE_KINDS)
-    for name in _CLASS_COLUMNS:
-        if name == "recipients":
-            yield _recipient_codes(table)
-        elif name == "actor_verified":
-            column = _one_array(table.column(name).fill_null(False))
-            is_verified = column.to_numpy(zero_copy_only=False)
-            yield is_verified.view(np.int8), 2
-        else:
-            codes, values = _codes(table, name)
-            yield codes, max(1, len(values))
-
-
-def _numbered(codes: np.ndarray, span: int) -> tuple[np.ndarray, int]:
-    """Number the distinct codes below `span` in their order.
-
-    Returns:
-        The number of each (int32), and how many distinct ones there are.
-    """
-    if span > _TABLED:
-        distinct, numbers = np.unique(codes, return_inverse=True)
-        return numbers.astype(np.int32), len(distinct)
-    is_present = np.zeros(span, bool)
-    for part in _slices(len(codes)):
-        is_present[codes[part]] = True
-    number = (np.cumsum(is_present) - 1).astype(np.int32)
-    numbers = np.empty(len(codes), np.int32)
-    for part in _slices(len(codes)):
-        numbers[part] = number[codes[part]]
-    return numbers, int(is_present.sum())
-
-
-def _slices(size: int) -> Iterator[slice]:
-    """Cut so that what is made of each part stays small."""
-    for start in range(0, size, _SLICE):
-        yield slice(start, min(start + _SLICE, size))
-
-
-def _recipient_codes(table: pa.Table) -> tuple[np.ndarray, int]:
-    column = table.column("recipients")
-    if column.null_count == len(column):
-        return same(0, len(column), np.int32), 1
-    lists = _one_array(column).cast(pa.list_(pa.string()))
-    joined = pc.binary_join(lists, "\x1f")
-    encoded = pc.dictionary_encode(joined, null_encoding="encode")
-    return encoded.indices.to_numpy().astype(np.int32), len(encoded.dictionary)
-
-
 def _for_everyone(
     person: np.ndarray,
     scopes: tuple[np.ndarray, ...],
@@ -429,8 +276,8 @@ def _components(people: KeyTable, consent: Consent) -> np.ndarray:
     """Label the connected components of the identity links, -1 for the unlinked."""
     if consent.links is None or not consent.links.num_rows:
         return same(-1, len(people), np.int32)
-    a = people.find(_column(consent.links, "key_a"))
-    b = people.find(_column(consent.links, "key_b"))
+    a = people.find(arrays.text(consent.links, "key_a"))
+    b = people.find(arrays.text(consent.links, "key_b"))
     both = (a >= 0) & (b >= 0)
     a, b = a[both], b[both]
     label = np.arange(len(people), dtype=np.int64)

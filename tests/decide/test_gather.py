@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from consentfilter.consent.load import Consent, load_consent
-from consentfilter.decide import gather, index
+from consentfilter.decide import classes, index
 from consentfilter.decide.gather import COLUMNS, gather_statements
 from consentfilter.decide.index import compile_index
 from consentfilter.decide.queries import GRANTED
@@ -66,9 +66,9 @@ def test_every_statement_has_the_class_of_its_values(
     small: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gather, "_TABLED", tabled)
-    monkeypatch.setattr(gather, "_SMALL", small)
-    monkeypatch.setattr(gather, "_SLICE", 7)
+    monkeypatch.setattr(classes, "_TABLED", tabled)
+    monkeypatch.setattr(classes, "_SMALL", small)
+    monkeypatch.setattr(classes, "_SLICE", 7)
     consent = consent_of(*events)
     found = gather_statements(consent)
     rows = consent.snapshot.statements.to_pylist()
