@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,11 @@ import polars as pl
 import pyarrow as pa
 
 from consentfilter import ids
+from consentfilter.dataset import Dataset
 from consentfilter.decide.index import ConsentIndex, compile_index
 from consentfilter.engine.prepare import Deciders
 from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.lineage.ordered import ordered_map
 from consentfilter.report import changed, standing
 from consentfilter.report.deciders import newer_deciders
 from consentfilter.report.standing import REMOVAL_SCHEMA, StandingRows
@@ -32,6 +35,8 @@ AnyPath = str | os.PathLike[str]
 
 #: Rows that are held at a time while only some people's consent is compiled.
 _HELD_ROWS: Final = 1 << 19
+#: Parts that are read at a time where few rows of them are wanted.
+_READERS: Final = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,13 +126,7 @@ def _decided_again(
     """Decide the rows of some people again, or of everybody."""
     places = None if found.keys is None else standing.places_of(release, found.keys)
     checked, tables = 0, [REMOVAL_SCHEMA.empty_table()]
-    every = (
-        rows
-        for part in release.ledger_parts()
-        for rows in standing.standing_rows(
-            release, part, places, deciders.dataset, id_key=id_key
-        )
-    )
+    every = _standing(release, places, deciders.dataset, id_key)
     for rows, index in _with_index(every, deciders, is_partial=places is not None):
         checked += rows.bound.num_rows
         tables.append(standing.removals(rows, index, deciders.dataset))
@@ -143,6 +142,32 @@ def _decided_again(
         people_changed=None if found.keys is None else len(found.keys),
         why_all=found.why_all,
     )
+
+
+def _standing(
+    release: OpenedRelease,
+    places: pa.Table | None,
+    dataset: Dataset,
+    id_key: bytes | None,
+) -> Iterator[StandingRows]:
+    """Yield what is to be decided again, part after part.
+
+    Where few rows are wanted, some parts are read ahead; else there is one row group
+    at a time.
+    """
+
+    def rows_of(part: str) -> Iterator[StandingRows]:
+        return standing.standing_rows(release, part, places, dataset, id_key=id_key)
+
+    parts = release.ledger_parts()
+    if places is None or len(places) > _HELD_ROWS:
+        yield from itertools.chain.from_iterable(map(rows_of, parts))
+        return
+    with ThreadPoolExecutor(_READERS) as pool:
+        for few in ordered_map(
+            pool, lambda part: list(rows_of(part)), parts, ahead=_READERS
+        ):
+            yield from few
 
 
 def _with_index(
