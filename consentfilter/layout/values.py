@@ -23,6 +23,7 @@ from consentfilter.layout.nested import (
     is_whole,
     storage_type,
 )
+from consentfilter.taxonomy import BASE
 
 
 def find_values(finder: Finder, dataset: Dataset) -> dict[str, Value]:
@@ -38,16 +39,20 @@ def find_values(finder: Finder, dataset: Dataset) -> dict[str, Value]:
         is_wanted = name in REQUIRED or dataset.states(name)
         if not is_wanted and find_path(finder.schema, source.column) is None:
             continue
-        hint = (
-            ""
-            if dataset.states(name)
-            else f"; name it in dataset.yaml as '{name}: COLUMN'"
-        )
+        hint = _missing_hint(dataset, name, source.column)
         path = finder.find(name, source.column, wanted_of(name), hint)
         if path is not None:
             found[name] = Value(path, None, source.map)
             _check_value(finder, dataset, name, source, path)
     return found
+
+
+def _missing_hint(dataset: Dataset, name: str, column: str) -> str:
+    if not dataset.states(name):
+        return f"; name it in dataset.yaml as '{name}: COLUMN'"
+    if name == "category" and column in dataset.effective_taxonomy(BASE).categories:
+        return f"; one category for all records is '{name}: {{constant: {column}}}'"
+    return ""
 
 
 def _check_value(

@@ -298,6 +298,14 @@ def test_a_column_that_is_not_there(tmp_path: pathlib.Path) -> None:
     assert "user" in said.err
 
 
+def test_a_category_in_place_of_a_column(tmp_path: pathlib.Path) -> None:
+    place = kit.world(tmp_path, rows=messages())
+    text = HEAD + PEOPLE + "category: content.chat\n"
+    said = place.filter("--dataset", kit.write(tmp_path / "dataset.yaml", text))
+    assert said.status == 2
+    assert "'category: {constant: content.chat}'" in said.err
+
+
 def test_events_may_lie_in_csv(tmp_path: pathlib.Path) -> None:
     place = kit.world(tmp_path)
     csv = kit.write(
