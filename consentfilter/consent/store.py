@@ -33,6 +33,15 @@ from consentfilter.errors import InputError, RunRefused, StorageError
 ROW_GROUP_ROWS: Final = 262_144
 _AGAIN: Final = "build it again with `consentfilter snapshot build`"
 _ID: Final = "statement_id"
+#: What reading metadata that somebody else wrote may come to.
+_NO_SENSE: Final = (
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
@@ -304,7 +313,10 @@ def _json(value: Any) -> str:
 
 
 def _decoded(name: str, metadata: dict[bytes, bytes]) -> SnapshotMeta:
-    text = {key.decode(): value.decode() for key, value in metadata.items()}
+    try:
+        text = {key.decode(): value.decode() for key, value in metadata.items()}
+    except UnicodeDecodeError as error:
+        raise _invalid(name, f"its file metadata cannot be read ({error})") from error
     if text.get("schema_version") != SCHEMA_VERSION:
         raise _invalid(
             name,
@@ -324,16 +336,20 @@ def _decoded(name: str, metadata: dict[bytes, bytes]) -> SnapshotMeta:
             taxonomy_version=text["taxonomy_version"],
             history="compact" if history == "compact" else "full",
             sources=tuple(_mark(item) for item in json.loads(text["sources"])),
-            quarantine=dict(json.loads(text["quarantine"])),
-            widened=dict(json.loads(text.get("widened", "{}"))),
+            quarantine=_counts(text["quarantine"]),
+            widened=_counts(text.get("widened", "{}")),
             examples={
                 code: tuple(ids)
                 for code, ids in json.loads(text.get("examples", "{}")).items()
             },
             id_key_fingerprint=text.get("id_key_fingerprint"),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except _NO_SENSE as error:
         raise _invalid(name, f"its file metadata cannot be read ({error!r})") from error
+
+
+def _counts(text: str) -> dict[str, int]:
+    return {code: int(many) for code, many in dict(json.loads(text)).items()}
 
 
 def _mark(item: dict[str, Any]) -> SourceMark:

@@ -277,6 +277,10 @@ def test_other_types_are_refused(path: Path) -> None:
         ({"as_of": "2025-01-01T00:00:00"}, "its file metadata cannot be read"),
         ({"sources": "[{}]"}, "its file metadata cannot be read"),
         ({"quarantine": None}, "its file metadata cannot be read"),
+        ({"quarantine": '{"no_time": "x"}'}, "its file metadata cannot be read"),
+        ({"examples": "[]"}, "its file metadata cannot be read"),
+        ({"widened": "[" * 100_000}, "its file metadata cannot be read"),
+        ({"as_of": "0001-01-01T00:00:00+23:59"}, "its file metadata cannot be read"),
     ],
 )
 def test_metadata_that_makes_no_sense_is_refused(
@@ -284,6 +288,12 @@ def test_metadata_that_makes_no_sense_is_refused(
 ) -> None:
     rewritten(path, **metadata)
     assert said in refusal(path)
+
+
+def test_metadata_that_is_no_text_is_refused(path: Path) -> None:
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"watermark", b"water\xff\xferk"))
+    assert "its file metadata cannot be read" in refusal(path)
 
 
 def test_a_file_that_is_cut_off_is_no_parquet(path: Path) -> None:
