@@ -12,6 +12,8 @@ import polars as pl
 
 #: Lengths below this have their `len:` ready in a table.
 _TABLE_SIZE: Final = 1 << 16
+#: A table has at least so many, so that few are made.
+_LEAST_TABLE_SIZE: Final = 1 << 8
 
 
 def joined(texts: list[pl.Series], count: int) -> pl.Series:
@@ -46,9 +48,10 @@ def joined(texts: list[pl.Series], count: int) -> pl.Series:
 def _lengths(text: pl.Series, before: str) -> pl.Series:
     """Return `len:` per value, `~` for a null, each with `before` in front."""
     sizes = text.str.len_bytes()
-    largest = sizes.max()
-    if largest is None or int(str(largest)) < _TABLE_SIZE:
-        return _length_table(before).gather(sizes.fill_null(_TABLE_SIZE))
+    largest = int(str(sizes.max() or 0))
+    if largest < _TABLE_SIZE:
+        table = _length_table(before, max(_LEAST_TABLE_SIZE, 1 << largest.bit_length()))
+        return table.gather(sizes.fill_null(table.len() - 1))
     frame = sizes.alias("n").to_frame()
     written = pl.concat_str(pl.lit(before), pl.col("n").cast(pl.String), pl.lit(":"))
     return frame.select(
@@ -57,9 +60,9 @@ def _lengths(text: pl.Series, before: str) -> pl.Series:
 
 
 @functools.cache
-def _length_table(before: str) -> pl.Series:
-    sizes = [f"{before}{size}:" for size in range(_TABLE_SIZE)]
-    return pl.Series([*sizes, f"{before}~"])
+def _length_table(before: str, size: int) -> pl.Series:
+    """Return `len:` of every length below `size`, and `~` at the end."""
+    return pl.Series([*(f"{before}{at}:" for at in range(size)), f"{before}~"])
 
 
 @functools.cache
