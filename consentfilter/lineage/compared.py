@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.lineage.opened import OpenedRelease, undamaged
 
 Move = Literal["entered", "left", "changed", "same"]
 #: Every way to move, in the order in which they are told.
@@ -61,7 +61,8 @@ def compare(before: OpenedRelease, after: OpenedRelease) -> Comparison:
 
     Raises:
         InputError: one of them has no `private/`.
-        EvidenceError: a private index is not the one its manifest names.
+        EvidenceError: a private index is not the one its manifest names, or a
+            ledger is damaged.
     """
     both = _ledger(before, "a").join(
         _ledger(after, "b"), on="record_id", how="full", coalesce=True
@@ -77,13 +78,15 @@ def compare(before: OpenedRelease, after: OpenedRelease) -> Comparison:
         .then(pl.lit("entered"))
         .otherwise(pl.lit("left"))
     )
-    counted = (
+    counting = (
         both.filter(is_in_a | is_in_b)
         .with_columns(move=move)
         .group_by("move", "reason_a", "reason_b")
         .agg(pl.len().alias("rows"), pl.col("record_id").bottom_k(SAMPLE_SIZE))
-        .collect(engine="streaming")
     )
+    either = f"{before.private / 'ledger'} or {after.private / 'ledger'}"
+    with undamaged(either, pl.exceptions.PolarsError):
+        counted = counting.collect(engine="streaming")
     moves = [
         MoveCount(
             row["move"],

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentfilter.errors import EvidenceError
-from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.lineage.opened import OpenedRelease, undamaged
 from consentfilter.lineage.verifier import HASH_BYTES, PATH_BYTES
 
 PROOF_COLUMNS: Final = (
@@ -74,20 +74,14 @@ def read_between(where: Path, column: str, low: Any, high: Any) -> pa.Table:
     Raises:
         EvidenceError: the file is missing or damaged.
     """
-    try:
-        with pq.ParquetFile(where) as file:
-            at = file.schema_arrow.get_field_index(column)
-            wanted = [
-                group
-                for group in range(file.num_row_groups)
-                if _may_hold(file.metadata.row_group(group).column(at), low, high)
-            ]
-            table = file.read_row_groups(wanted) if wanted else _none(file)
-    except (OSError, pa.ArrowInvalid) as problem:
-        raise EvidenceError(
-            f"{where}: cannot be read ({problem}); the evidence is damaged, so "
-            "restore private/ from where the release was made"
-        ) from problem
+    with undamaged(where), pq.ParquetFile(where) as file:
+        at = file.schema_arrow.get_field_index(column)
+        wanted = [
+            group
+            for group in range(file.num_row_groups)
+            if _may_hold(file.metadata.row_group(group).column(at), low, high)
+        ]
+        table = file.read_row_groups(wanted) if wanted else _none(file)
     if any(each.null_count for each in table.columns):
         raise EvidenceError(
             f"{where}: has rows without a value; the evidence is damaged, so restore "
@@ -95,8 +89,9 @@ def read_between(where: Path, column: str, low: Any, high: Any) -> pa.Table:
         )
     values = table[column].combine_chunks()
     rows, value = range(len(values)), lambda row: values[row].as_py()
-    first = bisect.bisect_left(rows, low, key=value)
-    return table.slice(first, bisect.bisect_right(rows, high, key=value) - first)
+    with undamaged(where):
+        first = bisect.bisect_left(rows, low, key=value)
+        return table.slice(first, bisect.bisect_right(rows, high, key=value) - first)
 
 
 def ledger_row(
@@ -108,20 +103,15 @@ def ledger_row(
         EvidenceError: the ledger is missing, damaged, or has no such row.
     """
     where = release.ledger(part)
-    try:
-        with pq.ParquetFile(where) as file:
-            first = 0
-            for group in range(file.num_row_groups):
-                count = file.metadata.row_group(group).num_rows
-                if row < first + count:
-                    table = file.read_row_group(group, columns=names)
-                    found: dict[str, Any] = table.slice(row - first, 1).to_pylist()[0]
-                    return found
-                first += count
-    except (OSError, pa.ArrowInvalid) as problem:
-        raise EvidenceError(
-            f"{where}: cannot be read ({problem}); restore private/"
-        ) from problem
+    with undamaged(where), pq.ParquetFile(where) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if row < first + count:
+                table = file.read_row_group(group, columns=names)
+                found: dict[str, Any] = table.slice(row - first, 1).to_pylist()[0]
+                return found
+            first += count
     raise EvidenceError(f"{where}: has {first} rows, so no row {row}")
 
 
@@ -135,8 +125,9 @@ def ledger_of_record(release: OpenedRelease, record_id: str) -> list[dict[str, A
     files = [str(release.ledger(part)) for part in release.ledger_parts()]
     if not files:
         return []
-    ledger = pl.scan_parquet(files, glob=False, hive_partitioning=False)
-    return ledger.filter(pl.col("record_id") == record_id).collect().to_dicts()
+    with undamaged(release.private / "ledger", pl.exceptions.PolarsError):
+        ledger = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        return ledger.filter(pl.col("record_id") == record_id).collect().to_dicts()
 
 
 def siblings_at(page: int, depth: int) -> list[int]:

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from consentfilter.errors import EvidenceError, InputError
 from consentfilter.lineage import verifier
@@ -224,6 +224,37 @@ def read_file(
         raise InputError(
             f"{os.fspath(path)}: {what} cannot be read ({problem.strerror}); check "
             "the path"
+        ) from problem
+
+
+#: What reading a damaged Parquet file may come to: Arrow's errors are among these.
+_DAMAGE: Final[tuple[type[Exception], ...]] = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+)
+
+
+@contextlib.contextmanager
+def undamaged(where: str | os.PathLike[str], *also: type[Exception]) -> Iterator[None]:
+    """Turn what reading a damaged file of `private/` comes to into one message.
+
+    Args:
+        where: the file.
+        also: further errors of whoever reads it.
+
+    Raises:
+        EvidenceError: the file is missing or damaged.
+    """
+    try:
+        yield
+    except _DAMAGE + also as problem:
+        said = str(problem).partition("\n")[0]
+        raise EvidenceError(
+            f"{os.fspath(where)}: cannot be read ({said}); the evidence is damaged, so "
+            "restore private/ from where the release was made"
         ) from problem
 
 

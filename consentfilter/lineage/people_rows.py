@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from consentfilter.errors import EvidenceError
 from consentfilter.lineage import entries, lookup, people, verifier
-from consentfilter.lineage.opened import OpenedRelease, refusals
+from consentfilter.lineage.opened import OpenedRelease, undamaged
 from consentfilter.lineage.proof import prove
 
 _COLUMNS: Final = ("record_id", "decision", "reason", "part", "row", "out_row")
@@ -101,7 +101,7 @@ def ledger_rows(
         wanted = places.filter(pc.equal(places["part"], part))["row"]
         at = np.sort(wanted.to_numpy())
         where = release.ledger(part)
-        with refusals(str(release.root)), pq.ParquetFile(where) as file:
+        with undamaged(where), pq.ParquetFile(where) as file:
             sizes = [
                 file.metadata.row_group(group).num_rows
                 for group in range(file.num_row_groups)

@@ -24,7 +24,7 @@ from consentfilter.engine.footers import open_parquet, read_footers
 from consentfilter.engine.reader import hive_columns, schema_with_hive
 from consentfilter.engine.storage import Part
 from consentfilter.lineage import people
-from consentfilter.lineage.opened import OpenedRelease
+from consentfilter.lineage.opened import OpenedRelease, undamaged
 from consentfilter.reasons import Decision
 from consentfilter.records import Bound, People, Segments
 
@@ -71,7 +71,7 @@ def places_of(release: OpenedRelease, keys: pl.Series) -> pa.Table:
     wanted = np.unique(people.subject_hashes(keys))
     tables = [people.PEOPLE_SCHEMA.empty_table().select(["part", "row"])]
     listing = release.evidence / "people.parquet"
-    with pq.ParquetFile(listing, read_dictionary=["part"]) as file:
+    with undamaged(listing), pq.ParquetFile(listing, read_dictionary=["part"]) as file:
         for group in range(file.num_row_groups):
             hashes = file.read_row_group(group, columns=["subject_hash"])
             found = _positions(wanted, hashes["subject_hash"].to_numpy())
@@ -253,7 +253,8 @@ def _ledger(
     """Return ledger rows of admitted records, by `out_row`."""
     tables = []
     first = 0
-    with pq.ParquetFile(release.ledger(part), read_dictionary=_WORDS) as file:
+    where = release.ledger(part)
+    with undamaged(where), pq.ParquetFile(where, read_dictionary=_WORDS) as file:
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows
             if wanted is None:

@@ -459,3 +459,37 @@ def test_views_hold_against_other_tools(release: pathlib.Path) -> None:
     assert event["eventType"] == "COMPLETE"
     croissant = json.loads((release / "croissant.json").read_text())
     assert croissant["conformsTo"].startswith("http://mlcommons.org/croissant/1.")
+
+
+READERS = {
+    "explain": lambda copy: ("explain", copy, "r1"),
+    "trace": lambda copy: ("trace", "--subject", "ann", copy),
+    "prove a record": lambda copy: ("prove", copy, "--record", "r1"),
+    "prove a person": lambda copy: ("prove", copy, "--subject", "ann"),
+    "diff": lambda copy: ("diff", copy, copy),
+    "recheck": lambda copy: (
+        *("recheck", copy, "--consent", copy.parent / "newer.parquet"),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", list(READERS))
+@pytest.mark.parametrize("damage", ["empty", "other bytes", "another schema"])
+def test_damaged_evidence_is_a_message(
+    copy: pathlib.Path, command: str, damage: str
+) -> None:
+    later = kit.denial("ann", event_id="d-later", occurred_at=kit.LATE)
+    kit.write(
+        copy.parent / "newer.parquet",
+        kit.events(kit.grant("ann"), kit.grant("bob"), kit.denial("bob"), later),
+    )
+    for path in (copy / "private").rglob("*.parquet"):
+        path.chmod(0o600)
+        if damage == "another schema":
+            pq.write_table(pa.table({"x": [1]}), path)
+        else:
+            path.write_bytes(b"" if damage == "empty" else b"PAR1" * 50)
+    said = kit.cli(*READERS[command](copy))
+    assert said.status == 1, said
+    assert "private" in said.err
+    assert "Traceback" not in said.text
