@@ -23,7 +23,7 @@ from consentfilter.errors import EvidenceError
 from consentfilter.lineage import columns, ordered, pages, people
 from consentfilter.lineage.columns import Bytes2D
 from consentfilter.lineage.manifest import SetCommitment
-from consentfilter.lineage.runs import BUCKET_BITS, FILE, Runs
+from consentfilter.lineage.runs import BUCKET_BITS, FILE, ReadBucket, Runs
 from consentfilter.lineage.verifier import HASH_BYTES, leaf_hash, page_bits
 
 RECORD_RUN_SCHEMA: Final = pa.schema(
@@ -110,8 +110,11 @@ def _write(
     leaves = np.empty((1 << depth, HASH_BYTES), np.uint8)
     leaves[:] = np.frombuffer(leaf_hash(b""), np.uint8)
 
-    def bucket(item: tuple[int, pa.Table]) -> _Bucket:
-        number, table = item
+    def bucket(item: tuple[int, ReadBucket]) -> _Bucket | None:
+        number, read = item
+        table = read()
+        if not table.num_rows:
+            return None
         ordered_table = _sorted(table, entries.parts)
         matrix = entry_matrix(ordered_table)
         hashes = pages.leaf_hashes(matrix, depth, number * pages_each, pages_each)
@@ -124,9 +127,8 @@ def _write(
         ) as writer,
         ThreadPoolExecutor(workers) as pool,
     ):
-        for done in ordered.ordered_map(
-            pool, bucket, entries.buckets(bits), ahead=workers
-        ):
+        made = ordered.ordered_map(pool, bucket, entries.buckets(bits), ahead=workers)
+        for done in filter(None, made):
             start = done.number * pages_each
             leaves[start : start + pages_each] = done.leaves
             writer.write_table(done.table, row_group_size=ROW_GROUP_ROWS)

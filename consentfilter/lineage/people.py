@@ -98,11 +98,11 @@ def fold(
     ):
         folded = ordered.ordered_map(
             pool,
-            lambda item: _folded(item[1], key, names),
+            lambda item: _folded(item[1](), key, names),
             occurrences.buckets(bits),
             ahead=workers,
         )
-        for batch, table in folded:
+        for batch, table in filter(None, folded):
             writer.add(batch, pages.path_heads(columns.byte_matrix(batch["path"])))
             listed.write_table(table, row_group_size=ROW_GROUP_ROWS)
     writer.close()
@@ -111,8 +111,10 @@ def fold(
 
 def _folded(
     table: pa.Table, key: bytes, names: pa.Array
-) -> tuple[pa.RecordBatch, pa.Table]:
+) -> tuple[pa.RecordBatch, pa.Table] | None:
     """Return the subjects of a bucket, and the list of what they are in."""
+    if not table.num_rows:
+        return None
     hashes = table["subject_hash"].to_numpy()
     places = table[FILE].to_numpy().astype(np.int64), table["row"].to_numpy()
     order = np.argsort(hashes, kind="stable")
