@@ -11,7 +11,7 @@ import dataclasses
 import pathlib
 import threading
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,9 @@ SPILL_HASHES: Final = 1 << 22
 SHOWN_IDS: Final = 5
 #: How many rows of a batch are looked at to name duplicate ids.
 SHOWN_ROWS: Final = 1_000
+
+#: Sorted hashes, spilled or not.
+_Run: TypeAlias = "pathlib.Path | np.ndarray"
 
 
 def hash_ids(ids: pa.Array) -> np.ndarray:
@@ -68,24 +71,19 @@ class IdHashes:
 
     def candidates(self) -> np.ndarray:
         """Return, sorted, the hashes that were added more than once."""
-        runs: list[np.ndarray] = [
-            np.memmap(path, np.uint64, "r") for path in self._runs
-        ]
+        runs: list[_Run] = [*self._runs]
         if self._held_count:
             runs.append(_sorted(self._held))
-        total = sum(len(run) for run in runs)
+        total = sum(_size(run) for run in runs)
         if not total:
             return np.empty(0, np.uint64)
         pieces = max(1, -(-total // self._spill_hashes))
-        bounds = [(at << 64) // pieces for at in range(1, pieces)]
-        cuts = [
-            [0, *np.searchsorted(run, np.array(bounds, np.uint64)).tolist(), len(run)]
-            for run in runs
-        ]
+        bounds = np.array([(at << 64) // pieces for at in range(1, pieces)], np.uint64)
+        cuts = [_cuts(run, bounds) for run in runs]
         found = [
             _repeated(
                 [
-                    run[cut[at] : cut[at + 1]]
+                    _between(run, cut[at], cut[at + 1])
                     for run, cut in zip(runs, cuts, strict=True)
                 ]
             )
@@ -163,6 +161,23 @@ def describe(repeated_ids: dict[str, list[Occurrence]]) -> list[str]:
     ]
     is_more = len(repeated_ids) > SHOWN_IDS
     return [*shown, "more record ids occur more than once"] if is_more else shown
+
+
+def _size(run: _Run) -> int:
+    return run.stat().st_size // 8 if isinstance(run, pathlib.Path) else len(run)
+
+
+def _cuts(run: _Run, bounds: np.ndarray) -> list[int]:
+    """Return where the pieces between bounds start and end."""
+    hashes = np.memmap(run, np.uint64, "r") if isinstance(run, pathlib.Path) else run
+    return [0, *np.searchsorted(hashes, bounds).tolist(), len(hashes)]
+
+
+def _between(run: _Run, start: int, end: int) -> np.ndarray:
+    """Return hashes of a run; read, as mapped pages would stay in memory."""
+    if isinstance(run, pathlib.Path):
+        return np.fromfile(run, np.uint64, end - start, offset=8 * start)
+    return run[start:end]
 
 
 def _sorted(pieces: list[np.ndarray]) -> np.ndarray:
