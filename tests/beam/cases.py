@@ -87,9 +87,16 @@ def _case(world: dict[str, Any]) -> Case | None:
     if len(set(map(str, ids))) < len(ids):
         return None  # ids that repeat are the run's matter, not the decision's
     try:
-        admitted, ledger = filter_table(
-            records, consent, policy, dataset=dataset, release_key=KEY
-        )
+        return decided(records, consent, policy, dataset)
     except ConsentFilterError:
         return None
+
+
+def decided(
+    records: pa.Table, consent: Consent, policy: Policy, dataset: Dataset
+) -> Case:
+    """Return a case with what the local engine makes of it."""
+    admitted, ledger = filter_table(
+        records, consent, policy, dataset=dataset, release_key=KEY
+    )
     return Case(records, consent, policy, dataset, admitted, told(ledger))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -78,6 +78,10 @@ def run_rows(
         )
         for at in range(len(cases))
     ]
+
+
+#: Sends cases through a pipeline, in one shape.
+Run = Callable[[Sequence[Case], PipelineOptions, pathlib.Path], list[Got]]
 
 
 def wanted(case: Case) -> list[dict[str, Any]]:

@@ -14,11 +14,12 @@ from consentfilter.engine.filtering import filter_dataset
 from consentfilter.policy import Policy
 from tests import made
 from tests.beam.cases import cases
-from tests.beam.contract import run_batches, run_rows, wanted
+from tests.beam.contract import Run, run_batches, run_rows, wanted
 from tests.beam.releases import Dump, make_dump, tree
 from tests.flink.conftest import Flink
 
-CASES = cases()[:6]
+#: Cases in one job.
+TOGETHER = 8
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +27,14 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Dump:
     return make_dump(tmp_path_factory.mktemp("dump"))
 
 
-def test_batches_are_decided_as_by_the_local_engine(
-    flink: Flink, tmp_path: pathlib.Path
+@pytest.mark.parametrize("run", [run_batches, run_rows])
+@pytest.mark.parametrize("first", range(0, len(cases()), TOGETHER))
+def test_records_are_decided_as_by_the_local_engine(
+    first: int, run: Run, flink: Flink, tmp_path: pathlib.Path
 ) -> None:
-    found = run_batches(CASES, flink.options, tmp_path)
-    for case, got in zip(CASES, found, strict=True):
-        assert got.ledger == case.ledger
-        assert got.kept == wanted(case)
-
-
-def test_rows_are_decided_as_by_the_local_engine(
-    flink: Flink, tmp_path: pathlib.Path
-) -> None:
-    found = run_rows(CASES[:3], flink.options, tmp_path)
-    for case, got in zip(CASES, found, strict=False):
+    some = cases()[first : first + TOGETHER]
+    found = run(some, flink.options, tmp_path)
+    for case, got in zip(some, found, strict=True):
         assert got.ledger == case.ledger
         assert got.kept == wanted(case)
 

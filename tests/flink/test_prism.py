@@ -12,26 +12,33 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from consentfilter.consent.snapshot import read_snapshot
 from pipelines import build_snapshot, filter_stream
 from tests import made
 from tests.beam.cases import cases
-from tests.beam.contract import run_batches, wanted
+from tests.beam.contract import Run, run_batches, run_rows, wanted
 
 PRISM = [
     "--runner=PrismRunner",
     f"--prism_location={os.environ.get('CONSENTFILTER_PRISM')}",
     "--environment_type=LOOPBACK",
 ]
-CASES = cases()[:10]
+#: Cases in one pipeline.
+TOGETHER = 10
 AS_OF = made.AS_OF.isoformat()
 
 
-def test_batches_are_decided_as_by_the_local_engine(tmp_path: pathlib.Path) -> None:
-    found = run_batches(CASES, PipelineOptions(PRISM), tmp_path)
-    for case, got in zip(CASES, found, strict=True):
+@pytest.mark.parametrize("run", [run_batches, run_rows])
+@pytest.mark.parametrize("first", range(0, len(cases()), TOGETHER))
+def test_records_are_decided_as_by_the_local_engine(
+    first: int, run: Run, tmp_path: pathlib.Path
+) -> None:
+    some = cases()[first : first + TOGETHER]
+    found = run(some, PipelineOptions(PRISM), tmp_path)
+    for case, got in zip(some, found, strict=True):
         assert got.ledger == case.ledger
         assert got.kept == wanted(case)
 
