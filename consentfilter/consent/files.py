@@ -158,7 +158,7 @@ def pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:
     with open_parquet(path, words=words) as file:
         columns = sorted(set(wanted.values()))
         try:
-            for groups in _row_groups(file.metadata):
+            for groups in row_groups(file.metadata, PIECE_ROWS):
                 yield file.read_row_groups(groups, columns=columns)
         except (pa.ArrowException, OSError) as error:
             said = str(error).splitlines()[0].rstrip(".")
@@ -206,14 +206,17 @@ def _wanted(path: str, names: list[str], binding: EventsBinding) -> dict[str, st
     return wanted
 
 
-def _row_groups(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """Gather row groups to pieces; a file without rows is one empty piece."""
+def row_groups(metadata: pq.FileMetaData, least_rows: int) -> Iterator[list[int]]:
+    """Gather row groups to pieces of so many rows or more; the last may have fewer.
+
+    A file without rows is one empty piece.
+    """
     groups: list[int] = []
     rows = 0
     for at in range(metadata.num_row_groups):
         groups.append(at)
         rows += metadata.row_group(at).num_rows
-        if rows >= PIECE_ROWS:
+        if rows >= least_rows:
             yield groups
             groups, rows = [], 0
     if groups or not metadata.num_row_groups:

@@ -189,7 +189,7 @@ def _pieces(file: pq.ParquetFile) -> Generator[pa.Table]:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         ahead: collections.deque[concurrent.futures.Future[pa.Table]]
         ahead = collections.deque()
-        for groups in _row_groups(file.metadata):
+        for groups in files.row_groups(file.metadata, ROW_GROUP_ROWS):
             ahead.append(pool.submit(read, groups))
             if len(ahead) > 1:
                 yield from _sliced(ahead.popleft().result())
@@ -200,20 +200,6 @@ def _pieces(file: pq.ParquetFile) -> Generator[pa.Table]:
 def _sliced(table: pa.Table) -> Iterator[pa.Table]:
     for start in range(0, len(table), _CHECKED_ROWS):
         yield table.slice(start, _CHECKED_ROWS)
-
-
-def _row_groups(metadata: pq.FileMetaData) -> Iterator[list[int]]:
-    """Gather row groups that are small, so that each piece is worth its while."""
-    groups: list[int] = []
-    rows = 0
-    for at in range(metadata.num_row_groups):
-        groups.append(at)
-        rows += metadata.row_group(at).num_rows
-        if rows >= ROW_GROUP_ROWS:
-            yield groups
-            groups, rows = [], 0
-    if groups:
-        yield groups
 
 
 def _text_bytes(metadata: pq.FileMetaData) -> dict[str, int]:
