@@ -126,7 +126,9 @@ def filter_records(
     memory: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="Memory that rows in flight may take, e.g. 2G."
+            metavar="SIZE",
+            help="Memory that rows in flight may take, e.g. 2G; default: 256M per "
+            "worker.",
         ),
     ] = None,
     resume: Annotated[
@@ -194,7 +196,7 @@ def filter_records(
             **shared,
         )
     else:
-        from consentfilter.engine import filtering, local, progress
+        from consentfilter.engine import filtering, progress
         from consentfilter.engine import memory as allocator
 
         allocator.share_arenas()
@@ -204,9 +206,7 @@ def filter_records(
             records,
             consent,
             policy,
-            memory_bytes=local.DEFAULT_MEMORY_BYTES
-            if memory is None
-            else parse_size(memory),
+            memory_bytes=None if memory is None else parse_size(memory),
             resume=resume,
             show_progress=progress.terminal_progress if shows_bar else None,
             **shared,

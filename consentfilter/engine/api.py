@@ -16,7 +16,6 @@ from consentfilter.engine import duplicates, filtering, options
 from consentfilter.engine.batch import Run, admit_batch, batch_result, decide_batch
 from consentfilter.engine.filtering import Summary
 from consentfilter.engine.finish import Naming
-from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
 from consentfilter.engine.prepare import (
     AnyPath,
     ConsentLike,
@@ -150,7 +149,7 @@ def filter_dataset(
     dry_run: bool = False,
     limit: int | None = None,
     workers: int | None = None,
-    memory: int | str = DEFAULT_MEMORY_BYTES,
+    memory: int | str | None = None,
     resume: bool = False,
 ) -> Summary:
     """Filter records by consent into a release: what the command does.
@@ -180,7 +179,8 @@ def filter_dataset(
         dry_run: decide and count only.
         limit: take only so many rows.
         workers: threads; None: one per core.
-        memory: how much memory rows in flight may take: bytes, or text like `2G`.
+        memory: how much memory rows in flight may take: bytes, or text like `2G`;
+            None: 256 MiB for each worker.
         resume: go on with a run of the same that was stopped, if there is one; and
             keep what is finished, if this one is stopped.
 

@@ -18,7 +18,6 @@ from consentfilter.dataset import Dataset
 from consentfilter.engine import inputs, statement
 from consentfilter.engine.finish import Naming, finish_release
 from consentfilter.engine.footers import Footer
-from consentfilter.engine.local import DEFAULT_MEMORY_BYTES
 from consentfilter.engine.memory import give_back
 from consentfilter.engine.prepare import (
     AnyPath,
@@ -109,7 +108,7 @@ def filter_dataset(
     dry_run: bool = False,
     limit: int | None = None,
     workers: int | None = None,
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    memory_bytes: int | None = None,
     resume: bool = False,
     show_progress: ShowProgress | None = None,
     on_start: Callable[[Deciders], None] | None = None,
@@ -133,7 +132,8 @@ def filter_dataset(
         dry_run: decide and count only.
         limit: take only so many rows.
         workers: threads; None: one per core.
-        memory_bytes: how much memory rows in flight may take.
+        memory_bytes: how much memory rows in flight may take; None: 256 MiB for
+            each worker.
         resume: go on with a run of the same that was stopped, if there is one; and
             keep what is finished, if this one is stopped.
         show_progress: shows progress.

@@ -23,8 +23,8 @@ from consentfilter.engine.progress import NoProgress, Progress
 from consentfilter.engine.reader import CUT_BYTES, PartReader, Unit, units
 from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
-#: Rows in flight may take this much memory, unless told otherwise.
-DEFAULT_MEMORY_BYTES: Final = 512 << 20
+#: Rows in flight may take this much memory for each worker, unless told otherwise.
+WORKER_MEMORY_BYTES: Final = 256 << 20
 # What decisions, ledger and evidence of a row take, about.
 _BYTES_PER_ROW: Final = 600
 
@@ -71,7 +71,7 @@ def run_parts(
     open_sinks: OpenSinks,
     *,
     workers: int,
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    memory_bytes: int | None = None,
     ids: IdHashes | None = None,
     progress: Progress | None = None,
     note: Callable[[Footer, ShardRecord], None] | None = None,
@@ -85,8 +85,9 @@ def run_parts(
         run: what decides.
         open_sinks: where each part's output goes.
         workers: how many units are decided at a time.
-        memory_bytes: how much memory rows in flight may take; a single row group
-            that needs more is still taken, alone.
+        memory_bytes: how much memory rows in flight may take, None: what is usual
+            for so many workers; a single row group that needs more is still taken,
+            alone.
         ids: collects the record ids, to find duplicates afterwards.
         progress: told of what is done.
         note: told of each part when its files are finished, by the worker.
@@ -97,7 +98,8 @@ def run_parts(
     Raises:
         ConsentFilterError: the first that any worker met; the others are stopped.
     """
-    engine = _Engine(run, open_sinks, workers, memory_bytes, ids, progress, note)
+    allowed = workers * WORKER_MEMORY_BYTES if memory_bytes is None else memory_bytes
+    engine = _Engine(run, open_sinks, workers, allowed, ids, progress, note)
     return engine.run(footers)
 
 

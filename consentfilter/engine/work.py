@@ -38,7 +38,7 @@ class Work:
         deciders: what decides.
         limit: how many rows were asked for, None: all.
         workers: threads.
-        memory_bytes: how much memory rows in flight may take.
+        memory_bytes: how much memory rows in flight may take; None: by `workers`.
         show_progress: shows progress.
     """
 
@@ -46,7 +46,7 @@ class Work:
     deciders: Deciders
     limit: int | None
     workers: int
-    memory_bytes: int
+    memory_bytes: int | None
     show_progress: ShowProgress
 
     def look(
