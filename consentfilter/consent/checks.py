@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from consentfilter.consent import vocabulary as v
 from consentfilter.consent.schema import SNAPSHOT
 
-_SORTED_BY: Final = (
+#: What the rows of a snapshot are sorted by: a group is what is alike in all of it.
+SORTED_BY: Final = (
     "subject_key",
     "source_id",
     "account_id",
@@ -54,7 +55,7 @@ class RowChecks:
         ids = pl.Series(pl.from_arrow(rows.column("statement_id")))
         self._hashes[self._filled : self._filled + len(ids)] = ids.hash().to_numpy()
         self._filled += len(ids)
-        self._check_order(rows.select([*_SORTED_BY, "order_in_group"]))
+        self._check_order(rows.select([*SORTED_BY, "order_in_group"]))
 
     def problems(self, ids: pa.ChunkedArray) -> list[str]:
         """Return what is wrong with the rows.
@@ -90,8 +91,8 @@ class RowChecks:
         """Rows must ascend by group and order, so that both keys are unique."""
         if self._last is not None:
             seam = pa.concat_tables([self._last, rows.slice(0, 1)])
-            self._disorder.update(_pair_problems(seam, _SORTED_BY))
-        varying = [name for name in _SORTED_BY if not _is_constant(rows.column(name))]
+            self._disorder.update(_pair_problems(seam, SORTED_BY))
+        varying = [name for name in SORTED_BY if not is_constant(rows.column(name))]
         self._disorder.update(_pair_problems(rows, varying))
         self._last = rows.slice(rows.num_rows - 1)
 
@@ -148,7 +149,7 @@ def _compared(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return is_equal.to_numpy(), is_later.to_numpy()
 
 
-def _is_constant(column: pa.ChunkedArray) -> bool:
+def is_constant(column: pa.ChunkedArray) -> bool:
     """Tell, from what is at hand, that all rows have one value (or none)."""
     if column.null_count:
         return bool(column.null_count == len(column))

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consentfilter.consent.canonical import FEW_VALUES, RowsDigest
+from consentfilter.consent.checks import SORTED_BY, is_constant
 
-_GROUP: Final = ("subject_key", "source_id", "account_id", "context_id", "asset_id")
 #: Rows that are copied at a time, so that there is never a second snapshot in memory.
 _PIECE_ROWS: Final = 1 << 18
 
@@ -74,9 +74,9 @@ def _groups(statements: pa.Table) -> npt.NDArray[np.int32]:
     """Number the groups, in the order in which they stand."""
     rows = statements.num_rows
     is_first = np.zeros(rows, np.bool_)
-    for name in _GROUP:
+    for name in SORTED_BY:
         column = statements[name]
-        if _is_constant(column):
+        if is_constant(column):
             continue
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
@@ -96,15 +96,7 @@ def _filtered(piece: pa.Table, keep: _Mask) -> pa.Table:
         return piece
     wanted = pa.array(keep)
     columns = [
-        column.slice(0, count) if _is_constant(column) else column.filter(wanted)
+        column.slice(0, count) if is_constant(column) else column.filter(wanted)
         for column in piece.columns
     ]
     return pa.table(columns, schema=piece.schema)
-
-
-def _is_constant(column: pa.ChunkedArray) -> bool:
-    """Tell, from what is at hand, that all rows have one value (or none)."""
-    if column.null_count or not pa.types.is_dictionary(column.type):
-        return bool(column.null_count == len(column))
-    values = [chunk.dictionary for chunk in column.chunks]
-    return all(len(each) == 1 and each.equals(values[0]) for each in values)
