@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 DEMO_DIR ?= demo
-SOURCES := consentfilter benchmarks tests $(wildcard pipelines) $(wildcard examples) $(wildcard scripts)
+SOURCES := consentfilter benchmarks tests $(wildcard pipelines) $(wildcard examples) $(wildcard scripts) hatch_build.py
+KERNELS := hatch_build.py $(wildcard consentfilter/kernels/*.[ch])
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 
@@ -20,11 +21,11 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) found, Python 3.11 or newer wanted: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN_READY): pyproject.toml constraints.txt | $(BIN)/python
+$(RUN_READY): pyproject.toml constraints.txt $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
-$(TEST_READY): pyproject.toml constraints.txt | $(BIN)/python
+$(TEST_READY): pyproject.toml constraints.txt $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	@touch $@ $(RUN_READY)
 

@@ -24,9 +24,9 @@ from consentfilter.engine.prepare import (
     ConsentLike,
     Deciders,
     compile_run,
-    consent_notes,
     load_deciders,
     refuse_empty,
+    run_notes,
 )
 from consentfilter.engine.progress import NoProgress, Progress
 from consentfilter.engine.release import (
@@ -224,7 +224,7 @@ def filter_dataset(
         policy_id=deciders.policy.id,
         policy_version=deciders.policy.version,
         lint=lint,
-        notes=consent_notes(deciders.consent),
+        notes=run_notes(deciders.consent),
         seconds=(dt.datetime.now(dt.UTC) - started).total_seconds(),
     )
 

@@ -19,6 +19,7 @@ from consentfilter.decide.gather import COLUMNS
 from consentfilter.decide.index import compile_index
 from consentfilter.engine.batch import Run
 from consentfilter.errors import ConsentFilterError, InputError, RunRefused
+from consentfilter.kernels import native
 from consentfilter.policy import Policy, load_policy
 from consentfilter.taxonomy import BASE, Taxonomy
 
@@ -127,7 +128,14 @@ def load_deciders(
     return Deciders(read_policy, binding, loaded, trees)
 
 
-def consent_notes(consent: Consent) -> tuple[str, ...]:
+def run_notes(consent: Consent) -> tuple[str, ...]:
+    """Return what a person should know about a run: its consent, its speed."""
+    why_slow = native.why_not()
+    slow = f"slower than need be, without the compiled loops: {why_slow}"
+    return (*_consent_notes(consent), *([slow] if why_slow else []))
+
+
+def _consent_notes(consent: Consent) -> tuple[str, ...]:
     """Return what a person should know about the consent data, one sentence each."""
     meta = consent.snapshot.meta
     notes = list(consent.notes)

@@ -1,8 +1,8 @@
 """SHA-256 and HMAC-SHA256 over whole columns: one call, one matrix of digests.
 
 Hashing a value in Python costs an object and two calls; here a column goes through
-one compiled loop (polars-hash), and its hex output is decoded as one buffer. The
-results are plain SHA-256 and HMAC-SHA256 (FIPS 180-4, RFC 2104) of each value.
+one compiled loop. Its twin is polars-hash, whose hex output is decoded as one buffer.
+The results are plain SHA-256 and HMAC-SHA256 (FIPS 180-4, RFC 2104) of each value.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import polars_hash as plh
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consentfilter.kernels import native
+
 #: A matrix of bytes: one row per value.
 Bytes2D: TypeAlias = npt.NDArray[np.uint8]
 
@@ -26,24 +28,50 @@ _BLOCK_SIZE: Final = 64
 _HEX_SIZE: Final = 2 * DIGEST_SIZE
 
 
-def sha256_series(values: pl.Series) -> Bytes2D:
-    """Return the digests of a String or Binary series without nulls, shape (n, 32)."""
-    hexed = (
-        values.alias("v").to_frame().select(plh.col("v").chash.sha2_256()).to_series()
-    )
-    return _unhex(hexed)
-
-
 def sha256_array(values: pa.Array) -> Bytes2D:
     """Return the digests of a string or binary array without nulls, shape (n, 32)."""
-    series = pl.from_arrow(values)
-    assert isinstance(series, pl.Series)
-    return sha256_series(series)
+    values = as_large_binary(values)
+    if native.library() is None or not len(values):
+        return _by_polars(values)
+    _, offsets, data = values.buffers()
+    at = np.frombuffer(offsets, np.int64)[values.offset :][: len(values) + 1]
+    return sha256_slices(np.frombuffer(data or b"", np.uint8), at)
 
 
 def sha256_matrix(rows: Bytes2D) -> Bytes2D:
     """Return the digest of each row of a byte matrix, shape (n, 32)."""
     return sha256_array(binary_rows(rows))
+
+
+def sha256_slices(
+    data: Bytes2D, offsets: npt.NDArray[np.int64], *, lead: bytes = b""
+) -> Bytes2D:
+    """Return the digest of `lead ‖ data[offsets[i]:offsets[i + 1]]` for each i.
+
+    Requires ascending offsets within `data`, and at most 64 bytes of `lead`.
+    """
+    count = len(offsets) - 1
+    library = native.library()
+    if library is None:
+        whole = data.data
+        hashes = bytearray()
+        start = hashlib.sha256(lead)
+        at = offsets.tolist()
+        for first, end in zip(at, at[1:], strict=False):
+            state = start.copy()
+            state.update(whole[first:end])
+            hashes += state.digest()
+        return np.frombuffer(bytes(hashes), np.uint8).reshape(count, DIGEST_SIZE)
+    made = native.digests(count)
+    library.cf_digest_slices(
+        lead,
+        len(lead),
+        data.ctypes.data,
+        native.address(offsets),
+        count,
+        native.address(made),
+    )
+    return made
 
 
 def hmac_sha256_array(key: bytes, prefix: bytes, values: pa.Array) -> Bytes2D:
@@ -56,6 +84,21 @@ def hmac_sha256_array(key: bytes, prefix: bytes, values: pa.Array) -> Bytes2D:
     """
     if len(key) > _BLOCK_SIZE:
         key = hashlib.sha256(key).digest()
+    library = native.library()
+    if library is not None and len(values):
+        made = native.digests(len(values))
+        given = native.Columns([as_large_binary(values)])
+        native.refuse_failure(
+            library.cf_hmac(
+                key.ljust(_BLOCK_SIZE, b"\0"),
+                prefix,
+                len(prefix),
+                given.pointer,
+                len(values),
+                native.address(made),
+            )
+        )
+        return made
     padded = np.frombuffer(key.ljust(_BLOCK_SIZE, b"\0"), np.uint8)
     start = pa.scalar((padded ^ 0x36).tobytes() + prefix, pa.large_binary())
     messages = pc.binary_join_element_wise(
@@ -125,6 +168,11 @@ def hex_array(rows: Bytes2D) -> pa.Array:
             pa.py_buffer(binascii.hexlify(np.ascontiguousarray(rows).data)),
         ],
     )
+
+
+def _by_polars(values: pa.Array) -> Bytes2D:
+    frame = pl.DataFrame({"v": pl.from_arrow(values)})
+    return _unhex(frame.select(plh.col("v").chash.sha2_256()).to_series())
 
 
 def _unhex(hexed: pl.Series) -> Bytes2D:

@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentfilter.lineage import columns, netstrings
 from consentfilter.lineage.columns import Bytes2D
@@ -58,12 +56,14 @@ def record_entries(
     """
     token = tokens(key, "records", record_id)
     body = [
-        _series(record_id),
-        _series(decision),
-        _series(reason),
-        _series(columns.hex_array(content)),
-        pl.Series([data_path]).new_from_index(0, len(record_id)),
-        pl.Series(out_row).cast(pl.String),
+        record_id,
+        decision,
+        reason,
+        columns.fixed_binary(content),
+        pa.DictionaryArray.from_arrays(
+            pa.array(np.zeros(len(record_id), np.int32)), pa.array([data_path])
+        ),
+        pa.array(out_row),
     ]
     return _entries(token, body)
 
@@ -87,31 +87,14 @@ def subject_entries(
     """
     token = tokens(key, "subjects", subject_key)
     body = [
-        _series(subject_key),
-        pl.Series(admitted).cast(pl.String),
-        pl.Series(dropped).cast(pl.String),
-        _series(columns.hex_array(paths_sha256)),
+        subject_key,
+        pa.array(admitted),
+        pa.array(dropped),
+        columns.fixed_binary(paths_sha256),
     ]
     return _entries(token, body)
 
 
-def _entries(token: Bytes2D, body: list[pl.Series]) -> Entries:
-    joined = netstrings.joined(body, len(token)).to_arrow()
-    salted = pc.binary_join_element_wise(
-        columns.binary_rows(token[:, PATH_BYTES:]),
-        columns.as_large_binary(joined),
-        pa.scalar(b"", pa.large_binary()),
-    )
-    return Entries(token[:, :PATH_BYTES], columns.sha256_array(salted))
-
-
-def _series(values: pa.Array) -> pl.Series:
-    if pa.types.is_dictionary(values.type):
-        dictionary = pl.from_arrow(values.dictionary)
-        codes = pl.from_arrow(values.indices)
-        assert isinstance(dictionary, pl.Series)
-        assert isinstance(codes, pl.Series)
-        return dictionary.gather(codes)
-    series = pl.from_arrow(values)
-    assert isinstance(series, pl.Series)
-    return series
+def _entries(token: Bytes2D, body: list[pa.Array]) -> Entries:
+    value = netstrings.row_digests(body, len(token), salts=token[:, PATH_BYTES:])
+    return Entries(token[:, :PATH_BYTES], value)

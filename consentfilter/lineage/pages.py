@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from consentfilter.lineage.columns import Bytes2D, sha256_matrix
+from consentfilter.lineage.columns import Bytes2D, sha256_slices
 from consentfilter.lineage.verifier import (
     ENTRY_BYTES,
     HASH_BYTES,
@@ -67,14 +67,8 @@ def leaf_hashes(entries: Bytes2D, depth: int, first: int, count: int) -> Bytes2D
         pages = np.arange(first + 1, first + count, dtype=np.uint64)
         starts = pages << np.uint64(64 - depth)
         bounds[1:-1] = np.searchsorted(path_heads(entries), starts)
-    data = np.ascontiguousarray(entries).reshape(-1).data
-    hashes = bytearray()
-    at = (bounds * ENTRY_BYTES).tolist()
-    for start, end in zip(at, at[1:], strict=False):
-        state = hashlib.sha256(b"\x00")
-        state.update(data[start:end])
-        hashes += state.digest()
-    return np.frombuffer(bytes(hashes), np.uint8).reshape(count, HASH_BYTES)
+    data = np.ascontiguousarray(entries).reshape(-1)
+    return sha256_slices(data, bounds * ENTRY_BYTES, lead=b"\x00")
 
 
 class Tree:
@@ -90,10 +84,9 @@ class Tree:
         self.levels = [leaves]
         while len(self.levels[-1]) > 1:
             below = self.levels[-1]
-            nodes = np.empty((len(below) // 2, 1 + 2 * HASH_BYTES), np.uint8)
-            nodes[:, 0] = 1
-            nodes[:, 1:] = np.ascontiguousarray(below).reshape(len(nodes), -1)
-            self.levels.append(sha256_matrix(nodes))
+            data = np.ascontiguousarray(below).reshape(-1)
+            pairs = np.arange(len(below) // 2 + 1, dtype=np.int64) * (2 * HASH_BYTES)
+            self.levels.append(sha256_slices(data, pairs, lead=b"\x01"))
 
     @property
     def root(self) -> bytes:

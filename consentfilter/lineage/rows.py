@@ -47,12 +47,12 @@ def row_digests(table: pa.Table | pa.RecordBatch) -> pa.Array:
     whole = pa.Table.from_batches([table]) if _is_batch(table) else table
     at = 0
     for batch in whole.to_batches(max_chunksize=batch_rows):
-        texts = [
-            _text(column, name)
+        values = [
+            _values(column, name)
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         ]
-        joined = netstrings.joined(texts, batch.num_rows)
-        digests[at : at + batch.num_rows] = columns.sha256_series(joined)
+        made = netstrings.row_digests(values, batch.num_rows)
+        digests[at : at + batch.num_rows] = made
         at += batch.num_rows
     return columns.fixed_binary(digests)
 
@@ -96,36 +96,40 @@ def _logical(kind: pa.DataType) -> object:
     return str(kind)
 
 
-def _text(array: pa.Array, where: str) -> pl.Series:
-    """Return the text of each value (String), null where the value is null."""
+def _values(array: pa.Array, where: str) -> pa.Array:
+    """Return the values as a column of `netstrings`, null where the value is null."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _text(array.storage, where)
+        return _values(array.storage, where)
     if pa.types.is_dictionary(kind):
-        return _text(array.dictionary, where).gather(_series(array.indices))
+        return _from_dictionary(_values(array.dictionary, where), array.indices)
     if pa.types.is_run_end_encoded(kind):
-        return _text(pc.run_end_decode(array), where)
+        return _values(pc.run_end_decode(array), where)
+    if pa.types.is_string_view(kind):
+        return array.cast(pa.large_string())
     if _is_string(kind):
-        return _series(array)
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return _series(array).cast(pl.String)
+        return array
+    if pa.types.is_boolean(kind) or pa.types.is_uint64(kind):
+        return array.cast(pa.string())
+    if pa.types.is_integer(kind):
+        return array.cast(pa.int64())
     if pa.types.is_floating(kind):
-        return _float_text(array)
+        return _float_bits(array)
     if pa.types.is_decimal(kind):
         return _decimal_text(array)
     if pa.types.is_date64(kind):
         milliseconds = _fixed_values(array, np.dtype("<i8"))
-        return _masked(pl.Series(milliseconds // 86_400_000).cast(pl.String), array)
+        return _masked(pa.array(milliseconds // 86_400_000), array)
     if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         integers = pa.int32() if kind.bit_width == 32 else pa.int64()
-        return _series(array.view(integers)).cast(pl.String)
+        return array.view(integers).cast(pa.int64())
     if _is_binary(kind):
-        return _binary_text(array)
+        return _binary_digests(array)
     if pa.types.is_null(kind):
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(array))
+        return pa.nulls(len(array), pa.string())
     if pa.types.is_struct(kind):
         fields = [
-            _text(array.field(at), f"{where}.{kind.field(at).name}")
+            _values(array.field(at), f"{where}.{kind.field(at).name}")
             for at in range(kind.num_fields)
         ]
         return _masked(netstrings.joined(fields, len(array)), array)
@@ -139,24 +143,23 @@ def _text(array: pa.Array, where: str) -> pl.Series:
     )
 
 
-def _series(array: pa.Array) -> pl.Series:
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    return series
+def _masked(values: pa.Array, array: pa.Array) -> pa.Array:
+    """Return values, null where `array` is."""
+    return pc.if_else(array.is_valid(), values, None) if array.null_count else values
 
 
-def _masked(text: pl.Series, array: pa.Array) -> pl.Series:
-    if array.null_count == 0:
-        return text
-    frame = pl.DataFrame({"t": text, "ok": _series(array.is_valid())})
-    return frame.select(pl.when("ok").then("t")).to_series()
+def _from_dictionary(values: pa.Array, indices: pa.Array) -> pa.Array:
+    if values.null_count or not _is_string(values.type):
+        return values.take(indices)
+    codes = indices.cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 
-def _float_text(array: pa.Array) -> pl.Series:
+def _float_bits(array: pa.Array) -> pa.Array:
     width = array.type.bit_width // 8
     bits = _fixed_values(array, np.dtype(f"<u{width}")).astype(f">u{width}")
-    hexed = columns.hex_array(bits.view(np.uint8).reshape(-1, width))
-    return _masked(_series(hexed), array)
+    matrix = bits.view(np.uint8).reshape(-1, width)
+    return _masked(columns.fixed_binary(matrix), array)
 
 
 def _fixed_values(array: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -167,7 +170,7 @@ def _fixed_values(array: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return values[array.offset : array.offset + len(array)]
 
 
-def _decimal_text(array: pa.Array) -> pl.Series:
+def _decimal_text(array: pa.Array) -> pa.Array:
     """Plain notation with exactly `scale` digits after the point, no exponent."""
     if array.type.bit_width < 128:
         array = array.cast(pa.decimal128(array.type.precision, array.type.scale))
@@ -179,71 +182,63 @@ def _decimal_text(array: pa.Array) -> pl.Series:
         array.buffers(),
         array.null_count,
         array.offset,
-    )
-    frame = _series(unscaled.cast(pa.string())).alias("v").to_frame()
-    value = pl.col("v")
+    ).cast(pa.string())
     if kind.scale == 0:
-        return frame.to_series()
+        return unscaled
+    frame = pl.DataFrame({"v": pl.from_arrow(unscaled)})
+    value = pl.col("v")
     if kind.scale < 0:
         zeros = pl.lit("0" * -kind.scale)
-        return frame.select(
-            pl.when(value == "0").then(value).otherwise(value + zeros)
-        ).to_series()
-    sign = pl.when(value.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
-    digits = value.str.strip_prefix("-").str.zfill(kind.scale + 1)
-    return frame.select(
-        pl.concat_str(
-            sign,
-            digits.str.head(-kind.scale),
-            pl.lit("."),
-            digits.str.tail(kind.scale),
-        ).alias("t")
-    ).to_series()
+        text = pl.when(value == "0").then(value).otherwise(value + zeros)
+    else:
+        is_negative = value.str.starts_with("-")
+        sign = pl.when(is_negative).then(pl.lit("-")).otherwise(pl.lit(""))
+        digits = value.str.strip_prefix("-").str.zfill(kind.scale + 1)
+        whole, rest = digits.str.head(-kind.scale), digits.str.tail(kind.scale)
+        text = pl.concat_str(sign, whole, pl.lit("."), rest)
+    return frame.select(text.alias("t")).to_series().to_arrow().cast(pa.large_string())
 
 
-def _binary_text(array: pa.Array) -> pl.Series:
+def _binary_digests(array: pa.Array) -> pa.Array:
     values = array.cast(pa.large_binary())
     if values.null_count:
         values = pc.fill_null(values, b"")
-    hexed = columns.hex_array(columns.sha256_array(values))
-    return _masked(_series(hexed), array)
+    return _masked(columns.fixed_binary(columns.sha256_array(values)), array)
 
 
-def _map_text(array: pa.Array, where: str) -> pl.Series:
+def _map_text(array: pa.Array, where: str) -> pa.Array:
     offsets = array.offsets.to_numpy().astype(np.int64)
     start, end = int(offsets[0]), int(offsets[-1])
     kind = array.type
     fields = [(array.keys, kind.key_field), (array.items, kind.item_field)]
     texts = [
-        _text(values.slice(start, end - start), f"{where}.{field.name}")
+        _values(values.slice(start, end - start), f"{where}.{field.name}")
         for values, field in fields
     ]
     elements = netstrings.joined([netstrings.joined(texts, end - start)], end - start)
     return _masked(_concatenated(elements, offsets - start), array)
 
 
-def _list_text(array: pa.Array, where: str) -> pl.Series:
+def _list_text(array: pa.Array, where: str) -> pa.Array:
     elements = pc.list_flatten(array)
     sizes = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     if array.null_count:
         sizes = sizes * array.is_valid().to_numpy(zero_copy_only=False)
     offsets = np.zeros(len(array) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    encoded = netstrings.joined([_text(elements, f"{where}[]")], len(elements))
+    encoded = netstrings.joined([_values(elements, f"{where}[]")], len(elements))
     return _masked(_concatenated(encoded, offsets), array)
 
 
-def _concatenated(elements: pl.Series, offsets: _Integers) -> pl.Series:
+def _concatenated(elements: pa.Array, offsets: _Integers) -> pa.Array:
     """Return the concatenation of elements per list: the same bytes, re-sliced."""
-    array = elements.to_arrow().cast(pa.large_string())
-    if len(array) == 0:
-        return pl.Series([""], dtype=pl.String).new_from_index(0, len(offsets) - 1)
-    _, bounds, data = array.buffers()
-    at = np.frombuffer(bounds, np.int64)[array.offset : array.offset + len(array) + 1]
-    joined = pa.Array.from_buffers(
+    if len(elements) == 0:
+        return pa.array([""] * (len(offsets) - 1), pa.large_string())
+    _, bounds, data = elements.buffers()
+    at = np.frombuffer(bounds, np.int64)[elements.offset :][: len(elements) + 1]
+    return pa.Array.from_buffers(
         pa.large_string(), len(offsets) - 1, [None, pa.py_buffer(at[offsets]), data]
     )
-    return _series(joined)
 
 
 def _is_batch(table: pa.Table | pa.RecordBatch) -> bool:

@@ -29,9 +29,9 @@ from consentfilter.engine.prepare import (
     AnyPath,
     ConsentLike,
     Deciders,
-    consent_notes,
     load_deciders,
     refuse_empty,
+    run_notes,
 )
 from consentfilter.engine.release import ReleaseBuilder, check_target, is_inside
 from consentfilter.engine.tally import Tally
@@ -131,7 +131,7 @@ def run_beam(
             emits=not dry_run,
             writes_ledger=not dry_run or out is not None,
         )
-        notes = consent_notes(deciders.consent)
+        notes = run_notes(deciders.consent)
         del deciders  # workers have their own; the statements may go
         with abandoned_on_failure(job):
             _run(job, options)
