@@ -70,14 +70,13 @@ def _load(path: Path) -> tuple[ctypes.CDLL | None, str]:
         return None, "no C compiler was at hand when the package was built"
     try:
         loaded = ctypes.CDLL(os.fspath(path))
-        version = loaded.cf_start(1)
+        if loaded.cf_start(1) != _VERSION:
+            return None, f"{path.name} is of another version; install the package again"
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(loaded, name)
+            function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as problem:
         return None, f"{path.name} cannot be loaded ({problem})"
-    if version != _VERSION:
-        return None, f"{path.name} is of another version; install the package again"
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(loaded, name)
-        function.restype, function.argtypes = result, arguments
     return loaded, ""
 
 
