@@ -76,13 +76,14 @@ def finish_release(
         SHA-256 (hex) of the manifest.
     """
     scratch = builder.make_scratch()
-    with builder.evidence_directory() as directory:
+    with builder.evidence_directory() as (directory, note):
         commitments = write_evidence(
             [evidence_path(scratch, record.name) for record in records],
             directory,
             key=release_key,
             scratch=scratch,
             workers=workers,
+            note=note,
         )
     if inputs_read is None:
         inputs_read = inputs.hash_parts(footers, workers=workers)

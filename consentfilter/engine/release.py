@@ -17,7 +17,7 @@ import secrets
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pyarrow as pa
@@ -75,17 +75,26 @@ class ReleaseBuilder:
         return self._scratch
 
     @contextlib.contextmanager
-    def evidence_directory(self) -> Iterator[str]:
-        """Let the block write files into `private/evidence/`, and list them."""
+    def evidence_directory(self) -> Iterator[tuple[str, Callable[[str], None]]]:
+        """Let the block write files into `private/evidence/`, and list them.
+
+        Yields:
+            The directory, and what is told the name of each file that is complete,
+            to make it durable and hash it while others are being written.
+        """
         is_local = self._target.is_local
         home = self.root if is_local else f"{self.make_scratch()}/finished"
         directory = f"{home}/private/evidence"
-        yield directory
+        listed: list[concurrent.futures.Future[FileRecord]] = []
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            names = sorted(os.listdir(directory))
-            self._private += pool.map(
-                lambda name: self._evidence_file(directory, name), names
+            yield (
+                directory,
+                lambda name: listed.append(
+                    pool.submit(self._evidence_file, directory, name)
+                ),
             )
+            files = sorted((each.result() for each in listed), key=lambda f: f.path)
+        self._private += files
 
     def _evidence_file(self, directory: str, name: str) -> FileRecord:
         path = f"{directory}/{name}"

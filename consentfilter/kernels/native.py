@@ -28,7 +28,7 @@ _TEXT32, _TEXT64, _INTEGER, _HEX, _DICTIONARY = range(5)
 
 
 class _Column(ctypes.Structure):
-    """`column` of `hashing.c`."""
+    """`column` of `columns.h`."""
 
     _fields_ = (
         ("kind", ctypes.c_int32),
@@ -52,12 +52,34 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         (_Pointer, ctypes.c_int32, _Size, _Pointer, _Pointer),
     ),
     "cf_digest_slices": (
-        None,
+        ctypes.c_int,
         (ctypes.c_char_p, _Size, *[_Pointer] * 2, _Size, _Pointer),
     ),
+    "cf_same_texts": (None, (*[_Pointer] * 4, _Size, _Pointer)),
     "cf_hmac": (
         ctypes.c_int,
         (ctypes.c_char_p, ctypes.c_char_p, _Size, _Pointer, _Size, _Pointer),
+    ),
+    "cf_hash": (ctypes.c_uint64, (ctypes.c_char_p, _Size)),
+    "cf_fill_table": (
+        None,
+        (_Pointer, ctypes.c_uint64, ctypes.c_int32, _Pointer, _Size),
+    ),
+    "cf_find": (
+        None,
+        (_Pointer, ctypes.c_uint64, ctypes.c_int32, *[_Pointer] * 2, _Size, _Pointer),
+    ),
+    "cf_take_sizes": (
+        _Size,
+        (_Pointer, _Size, _Pointer, _Size, *[_Pointer] * 3),
+    ),
+    "cf_take_bytes": (None, (_Pointer, _Pointer, _Size, _Pointer)),
+    "cf_subject_keys": (
+        _Size,
+        (
+            *(_Pointer, _Size, ctypes.c_char_p, _Size, ctypes.c_int32),
+            *(_Pointer, _Size, *[_Pointer] * 3),
+        ),
     ),
 }
 

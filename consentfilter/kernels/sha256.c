@@ -34,6 +34,12 @@ static inline uint32_t big_endian(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
+static inline void put_big_endian(uint8_t *at, uint32_t word) {
+    uint8_t bytes[4] = {(uint8_t)(word >> 24), (uint8_t)(word >> 16), (uint8_t)(word >> 8),
+                        (uint8_t)word};
+    memcpy(at, bytes, 4);
+}
+
 /* FIPS 180-4, section 6.2.2. */
 static void compress_plain(uint32_t *words, const uint8_t *data, size_t count) {
     for (; count; count--, data += SHA256_BLOCK) {
@@ -61,43 +67,89 @@ static void compress_plain(uint32_t *words, const uint8_t *data, size_t count) {
 #if HAS_X86
 /* Intel 64 manual, SHA256RNDS2, SHA256MSG1, SHA256MSG2: four rounds a step, the
  * schedule in four registers. */
-__attribute__((target("sha,sse4.1,ssse3"))) static void compress_x86(
-    uint32_t *words, const uint8_t *data, size_t count) {
-    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+#define X86 __attribute__((target("sha,sse4.1,ssse3")))
+#define X86_INLINE X86 __attribute__((always_inline)) static inline
+
+typedef struct {
+    __m128i abef, cdgh, abef_before, cdgh_before, m[4];
+} x86_state;
+
+X86_INLINE void x86_load(x86_state *s, const uint32_t *words) {
     __m128i dcba = _mm_loadu_si128((const __m128i *)words);
     __m128i hgfe = _mm_loadu_si128((const __m128i *)(words + 4));
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xB1);
     __m128i efgh = _mm_shuffle_epi32(hgfe, 0x1B);
-    __m128i abef = _mm_alignr_epi8(cdab, efgh, 8);
-    __m128i cdgh = _mm_blend_epi16(efgh, cdab, 0xF0);
-    for (; count; count--, data += SHA256_BLOCK) {
-        __m128i abef_before = abef, cdgh_before = cdgh, m[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            __m128i raw = _mm_loadu_si128((const __m128i *)(data + 16 * i));
-            m[i] = _mm_shuffle_epi8(raw, swap);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) {
-            __m128i k = _mm_load_si128((const __m128i *)(K + 4 * i));
-            __m128i wk = _mm_add_epi32(m[i & 3], k);
-            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
-            if (i >= 3 && i < 15) {
-                __m128i w7 = _mm_alignr_epi8(m[i & 3], m[(i - 1) & 3], 4);
-                __m128i sum = _mm_add_epi32(m[(i + 1) & 3], w7);
-                m[(i + 1) & 3] = _mm_sha256msg2_epu32(sum, m[i & 3]);
-            }
-            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0E));
-            if (i >= 1 && i < 13)
-                m[(i - 1) & 3] = _mm_sha256msg1_epu32(m[(i - 1) & 3], m[i & 3]);
-        }
-        abef = _mm_add_epi32(abef, abef_before);
-        cdgh = _mm_add_epi32(cdgh, cdgh_before);
-    }
-    __m128i feba = _mm_shuffle_epi32(abef, 0x1B);
-    __m128i dchg = _mm_shuffle_epi32(cdgh, 0xB1);
+    s->abef = _mm_alignr_epi8(cdab, efgh, 8);
+    s->cdgh = _mm_blend_epi16(efgh, cdab, 0xF0);
+}
+
+X86_INLINE void x86_store(const x86_state *s, uint32_t *words) {
+    __m128i feba = _mm_shuffle_epi32(s->abef, 0x1B);
+    __m128i dchg = _mm_shuffle_epi32(s->cdgh, 0xB1);
     _mm_storeu_si128((__m128i *)words, _mm_blend_epi16(feba, dchg, 0xF0));
     _mm_storeu_si128((__m128i *)(words + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+
+X86_INLINE void x86_begin(x86_state *s, const uint8_t *data) {
+    const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+    s->abef_before = s->abef, s->cdgh_before = s->cdgh;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        __m128i raw = _mm_loadu_si128((const __m128i *)(data + 16 * i));
+        s->m[i] = _mm_shuffle_epi8(raw, swap);
+    }
+}
+
+/* Rounds 4 i to 4 i + 3. */
+X86_INLINE void x86_rounds(x86_state *s, int i) {
+    __m128i k = _mm_load_si128((const __m128i *)(K + 4 * i));
+    __m128i wk = _mm_add_epi32(s->m[i & 3], k);
+    s->cdgh = _mm_sha256rnds2_epu32(s->cdgh, s->abef, wk);
+    if (i >= 3 && i < 15) {
+        __m128i w7 = _mm_alignr_epi8(s->m[i & 3], s->m[(i - 1) & 3], 4);
+        __m128i sum = _mm_add_epi32(s->m[(i + 1) & 3], w7);
+        s->m[(i + 1) & 3] = _mm_sha256msg2_epu32(sum, s->m[i & 3]);
+    }
+    s->abef = _mm_sha256rnds2_epu32(s->abef, s->cdgh, _mm_shuffle_epi32(wk, 0x0E));
+    if (i >= 1 && i < 13)
+        s->m[(i - 1) & 3] = _mm_sha256msg1_epu32(s->m[(i - 1) & 3], s->m[i & 3]);
+}
+
+X86_INLINE void x86_add(x86_state *s) {
+    s->abef = _mm_add_epi32(s->abef, s->abef_before);
+    s->cdgh = _mm_add_epi32(s->cdgh, s->cdgh_before);
+}
+
+X86 static void compress_x86(uint32_t *words, const uint8_t *data, size_t count) {
+    x86_state s;
+    x86_load(&s, words);
+    for (; count; count--, data += SHA256_BLOCK) {
+        x86_begin(&s, data);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) x86_rounds(&s, i);
+        x86_add(&s);
+    }
+    x86_store(&s, words);
+}
+
+X86 static void compress_two_x86(uint32_t *words_a, const uint8_t *a, uint32_t *words_b,
+                                 const uint8_t *b, size_t count) {
+    x86_state s, t;
+    x86_load(&s, words_a);
+    x86_load(&t, words_b);
+    for (; count; count--, a += SHA256_BLOCK, b += SHA256_BLOCK) {
+        x86_begin(&s, a);
+        x86_begin(&t, b);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            x86_rounds(&s, i);
+            x86_rounds(&t, i);
+        }
+        x86_add(&s);
+        x86_add(&t);
+    }
+    x86_store(&s, words_a);
+    x86_store(&t, words_b);
 }
 
 static int has_instructions(void) {
@@ -108,12 +160,21 @@ static int has_instructions(void) {
 }
 #endif
 
+static void compress_two_plain(uint32_t *words_a, const uint8_t *a, uint32_t *words_b,
+                               const uint8_t *b, size_t count) {
+    compress_plain(words_a, a, count);
+    compress_plain(words_b, b, count);
+}
+
 static void (*compress)(uint32_t *, const uint8_t *, size_t) = compress_plain;
+static void (*compress_two)(uint32_t *, const uint8_t *, uint32_t *, const uint8_t *,
+                            size_t) = compress_two_plain;
 
 void sha256_choose(int use_instructions) {
-    compress = compress_plain;
+    compress = compress_plain, compress_two = compress_two_plain;
 #if HAS_X86
-    if (use_instructions && has_instructions()) compress = compress_x86;
+    if (use_instructions && has_instructions())
+        compress = compress_x86, compress_two = compress_two_x86;
 #else
     (void)use_instructions;
 #endif
@@ -131,19 +192,32 @@ void sha256_blocks(sha256_state *state, const uint8_t *data, size_t count) {
     if (count) compress(state->words, data, count);
 }
 
+void sha256_two(sha256_state *a, const uint8_t *data_a, sha256_state *b,
+                const uint8_t *data_b, size_t count) {
+    if (count) compress_two(a->words, data_a, b->words, data_b, count);
+}
+
+size_t sha256_pad(uint8_t *message, size_t size, uint64_t before) {
+    size_t blocks = (size + 9 + SHA256_BLOCK - 1) / SHA256_BLOCK;
+    uint8_t *end = message + blocks * SHA256_BLOCK;
+    uint64_t bits = (before + size) * 8;
+    message[size] = 0x80;
+    memset(message + size + 1, 0, (size_t)(end - 8 - (message + size + 1)));
+    put_big_endian(end - 8, (uint32_t)(bits >> 32));
+    put_big_endian(end - 4, (uint32_t)bits);
+    return blocks;
+}
+
+void sha256_write(const sha256_state *state, uint8_t *digest) {
+    for (int i = 0; i < 8; i++) put_big_endian(digest + 4 * i, state->words[i]);
+}
+
 void sha256_end(sha256_state *state, uint64_t before, const uint8_t *rest, size_t size,
                 uint8_t *digest) {
-    uint8_t last[2 * SHA256_BLOCK] = {0};
+    uint8_t last[SHA256_BLOCK + SHA256_PADDING];
     size_t whole = size & ~(size_t)(SHA256_BLOCK - 1), left = size - whole;
-    uint64_t bits = (before + size) * 8;
     sha256_blocks(state, rest, whole / SHA256_BLOCK);
     if (left) memcpy(last, rest + whole, left);
-    last[left] = 0x80;
-    size_t blocks = left + 9 > SHA256_BLOCK ? 2 : 1;
-    for (int i = 0; i < 8; i++)
-        last[blocks * SHA256_BLOCK - 1 - i] = (uint8_t)(bits >> (8 * i));
-    sha256_blocks(state, last, blocks);
-    for (int i = 0; i < 8; i++)
-        for (int j = 0; j < 4; j++)
-            digest[4 * i + j] = (uint8_t)(state->words[i] >> (24 - 8 * j));
+    sha256_blocks(state, last, sha256_pad(last, left, before + whole));
+    sha256_write(state, digest);
 }

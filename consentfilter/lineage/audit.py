@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -339,10 +338,8 @@ def _check_set(
     where = release.evidence / f"{name}.parquet"
     signed = release.predicate["commitments"][name]
     depth, count = int(signed["pageBits"]), int(signed["entries"])
-    leaves = np.empty((1 << depth, verifier.HASH_BYTES), np.uint8)
-    leaves[:] = np.frombuffer(verifier.leaf_hash(b""), np.uint8)
+    leaves = pages.Leaves(depth)
     key, seen = release.key(), 0
-    rest: Bytes2D = np.empty((0, verifier.ENTRY_BYTES), np.uint8)
     with pq.ParquetFile(where) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
             table = pa.Table.from_batches([batch])
@@ -351,10 +348,8 @@ def _check_set(
             if again is not None and not np.array_equal(np.hstack(again), matrix):
                 raise EvidenceError(f"{where}: an entry is not that of its fields")
             seen += len(matrix)
-            rest = np.concatenate([rest, matrix])
-            rest = _fill(leaves, rest, depth, is_last=False)
-    _fill(leaves, rest, depth, is_last=True)
-    tree = pages.Tree(leaves)
+            leaves.add(matrix)
+    tree = pages.Tree(leaves.close())
     if seen != count or tree.root.hex() != signed["root"]:
         raise EvidenceError(
             f"{where}: its {seen} entries lead to the root {tree.root.hex()}; signed "
@@ -366,41 +361,20 @@ def _check_set(
         )
 
 
-def _fill(leaves: Bytes2D, ready: Bytes2D, depth: int, *, is_last: bool) -> Bytes2D:
-    """Hash the pages that are complete; return the entries of the last one."""
-    if not len(ready):
-        return ready
-    paths = ready[:, : verifier.PATH_BYTES]
-    if np.any(pages.sort_order(paths) != np.arange(len(paths))):
-        raise EvidenceError("evidence: entries are not sorted by path")
-    numbers = [pages.page_of(bytes(paths[at]), depth) for at in (0, -1)]
-    first, last = numbers
-    end = len(ready)
-    if not is_last:
-        heads = pages.path_heads(paths) >> np.uint64(64 - depth) if depth else None
-        end = 0 if heads is None else int(np.searchsorted(heads, last))
-        last -= 1
-    if last >= first:
-        count = last - first + 1
-        leaves[first : last + 1] = pages.leaf_hashes(ready[:end], depth, first, count)
-        return ready[end:]
-    return ready
-
-
 def _check_people(release: OpenedRelease) -> None:
-    """Compare who is listed with the counts of the subjects, by a sum of hashes."""
+    """Compare who is listed with the counts of the subjects, by a sum of heads."""
     listed = counted = total = admitted = 0
     where = release.evidence / "people.parquet"
     with pq.ParquetFile(where) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=["subject_hash"]):
-            listed += int(batch["subject_hash"].to_numpy().sum(dtype=np.uint64))
+        for batch in file.iter_batches(_BATCH_ROWS, columns=["subject_head"]):
+            listed += int(batch["subject_head"].to_numpy().sum(dtype=np.uint64))
             total += batch.num_rows
     with pq.ParquetFile(release.evidence / "subjects.parquet") as file:
         names = ["subject_key", "rows_admitted"]
         for batch in file.iter_batches(_BATCH_ROWS, columns=names):
-            hashes = people.subject_hashes(pl.Series(batch["subject_key"]))
+            heads = people.subject_heads(release.key(), batch["subject_key"])
             rows_each = batch["rows_admitted"].to_numpy()
-            counted += int((hashes * rows_each.astype(np.uint64)).sum(dtype=np.uint64))
+            counted += int((heads * rows_each.astype(np.uint64)).sum(dtype=np.uint64))
             admitted += int(rows_each.sum())
     if total != admitted or (listed - counted) % 2**64:
         raise EvidenceError(

@@ -63,13 +63,15 @@ def sha256_slices(
             hashes += state.digest()
         return np.frombuffer(bytes(hashes), np.uint8).reshape(count, DIGEST_SIZE)
     made = native.digests(count)
-    library.cf_digest_slices(
-        lead,
-        len(lead),
-        data.ctypes.data,
-        native.address(offsets),
-        count,
-        native.address(made),
+    native.refuse_failure(
+        library.cf_digest_slices(
+            lead,
+            len(lead),
+            data.ctypes.data,
+            native.address(offsets),
+            count,
+            native.address(made),
+        )
     )
     return made
 
@@ -154,6 +156,18 @@ def byte_matrix(values: pa.Array) -> Bytes2D:
     data = np.frombuffer(values.buffers()[1], np.uint8)
     start = values.offset * width
     return data[start : start + len(values) * width].reshape(-1, width)
+
+
+def put(records: npt.NDArray[np.void], name: str, rows: Bytes2D) -> None:
+    """Write a byte matrix into a field of raw bytes (`V…`) of records."""
+    kind = records.dtype[name]
+    records[name] = np.ascontiguousarray(rows).view(kind).reshape(-1)
+
+
+def field_matrix(records: npt.NDArray[np.void], name: str) -> Bytes2D:
+    """Return a field of raw bytes (`V…`) of records as a matrix: a copy."""
+    width = records.dtype[name].itemsize
+    return np.ascontiguousarray(records[name]).view(np.uint8).reshape(-1, width)
 
 
 def hex_array(rows: Bytes2D) -> pa.Array:

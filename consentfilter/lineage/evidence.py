@@ -25,7 +25,7 @@ import polars as pl
 import pyarrow as pa
 
 from consentfilter.errors import InputError
-from consentfilter.lineage import columns, entries, evidence_files, pages, people
+from consentfilter.lineage import columns, entries, evidence_files, people
 from consentfilter.lineage.manifest import Commitments, SetCommitment
 from consentfilter.lineage.runs import RunWriter
 from consentfilter.lineage.verifier import PATH_BYTES, key_commitment
@@ -62,10 +62,8 @@ class PartEvidence:
         self._part = part
         self._data_path = f"data/{part}"
         base = os.fspath(path)
-        self._records = RunWriter(
-            base + _RECORD_SUFFIX, evidence_files.RECORD_RUN_SCHEMA, part=part
-        )
-        self._people = RunWriter(base + _PEOPLE_SUFFIX, people.RUN_SCHEMA, part=part)
+        self._records = RunWriter(base + _RECORD_SUFFIX, part=part)
+        self._people = RunWriter(base + _PEOPLE_SUFFIX, part=part)
 
     def add(
         self, ledger: pa.Table | pa.RecordBatch, named: pa.Table | pa.RecordBatch
@@ -100,15 +98,11 @@ class PartEvidence:
             data_path=self._data_path,
             out_row=_flat(admitted.column("out_row")).to_numpy().astype(np.int64),
         )
-        batch = pa.RecordBatch.from_arrays(
-            [
-                columns.fixed_binary(made.path),
-                columns.fixed_binary(made.value),
-                _flat(admitted.column("row")).cast(pa.int64()),
-            ],
-            schema=evidence_files.RECORD_RUN_SCHEMA,
-        )
-        self._records.add(batch, pages.path_heads(made.path))
+        found = np.empty(len(made.path), evidence_files.RECORD)
+        columns.put(found, "path", made.path)
+        columns.put(found, "value", made.value)
+        found["row"] = _flat(admitted.column("row")).to_numpy()
+        self._records.add(found)
         paths = np.zeros((len(is_admitted), PATH_BYTES), np.uint8)
         paths[is_admitted] = made.path
         rows = _flat(ledger.column("row")).cast(pa.int64()).to_numpy()
@@ -158,18 +152,10 @@ class PartEvidence:
                 f"part {self._part}: a person counts as in although the record was "
                 "dropped; `is_in` wants an admitted record"
             )
-        hashes = people.subject_hashes(named["subject_key"])
-        batch = pa.RecordBatch.from_arrays(
-            [
-                pa.array(hashes),
-                named["subject_key"].to_arrow().cast(pa.large_string()),
-                columns.fixed_binary(paths[at]),
-                pa.array(rows[at]),
-                pa.array(is_in),
-            ],
-            schema=people.RUN_SCHEMA,
+        keys = named["subject_key"].to_arrow()
+        self._people.add(
+            *people.occurrences(self._key, keys, paths[at], rows[at], is_in)
         )
-        self._people.add(batch, hashes)
 
 
 def write_evidence(
@@ -179,6 +165,7 @@ def write_evidence(
     key: bytes,
     scratch: str | os.PathLike[str],
     workers: int = 1,
+    note: evidence_files.Note | None = None,
 ) -> Commitments:
     """Merge the parts' evidence and write the files of `private/evidence/`.
 
@@ -189,6 +176,7 @@ def write_evidence(
         key: the release key.
         scratch: local directory for one more scratch file.
         workers: threads.
+        note: told the name of each file that is complete.
 
     Returns:
         Both roots with their sizes, for the manifest.
@@ -202,25 +190,23 @@ def write_evidence(
     target.mkdir(parents=True, exist_ok=True)
 
     def write_subjects() -> SetCommitment:
-        run = Path(scratch) / "subjects"
-        people.fold(
+        return evidence_files.write_subjects(
             [base + _PEOPLE_SUFFIX for base in bases],
-            run,
-            target / "people.parquet",
+            target,
             key=key,
+            scratch=Path(scratch),
             workers=workers,
+            note=note,
         )
-        written = evidence_files.write_subjects(
-            [os.fspath(run)], target, workers=workers
-        )
-        run.unlink()
-        return written
 
     # Each has a thread that writes in order; the other set fills its pauses.
     with ThreadPoolExecutor(1) as pool:
         subjects = pool.submit(write_subjects)
         records = evidence_files.write_records(
-            [base + _RECORD_SUFFIX for base in bases], target, workers=workers
+            [base + _RECORD_SUFFIX for base in bases],
+            target,
+            workers=workers,
+            note=note,
         )
         return Commitments(key_commitment(key), records, subjects.result())
 

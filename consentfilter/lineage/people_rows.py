@@ -7,7 +7,6 @@ import hashlib
 from typing import Final
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -74,9 +73,10 @@ def records_of_subject(release: OpenedRelease, subject_key: str) -> pa.Table:
     The list is by hash of the key, so it may (once in 2^64 pairs of people) hold
     somebody else's rows too; never too few.
     """
-    hashed = int(people.subject_hashes(pl.Series([subject_key]))[0])
+    keys = pa.array([subject_key])
+    head = int(people.subject_heads(release.key(), keys)[0])
     where = release.evidence / "people.parquet"
-    return lookup.read_between(where, "subject_hash", hashed, hashed).select(
+    return lookup.read_between(where, "subject_head", head, head).select(
         ["part", "row"]
     )
 

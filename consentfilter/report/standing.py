@@ -68,13 +68,13 @@ class StandingRows:
 
 def places_of(release: OpenedRelease, keys: pl.Series) -> pa.Table:
     """Return where people are in: distinct `part` and `row` into the ledger."""
-    wanted = np.unique(people.subject_hashes(keys))
+    wanted = np.unique(people.subject_heads(release.key(), keys.to_arrow()))
     tables = [people.PEOPLE_SCHEMA.empty_table().select(["part", "row"])]
     listing = release.evidence / "people.parquet"
     with undamaged(listing), pq.ParquetFile(listing, read_dictionary=["part"]) as file:
         for group in range(file.num_row_groups):
-            hashes = file.read_row_group(group, columns=["subject_hash"])
-            found = _positions(wanted, hashes["subject_hash"].to_numpy())
+            heads = file.read_row_group(group, columns=["subject_head"])
+            found = _positions(wanted, heads["subject_head"].to_numpy())
             if len(found):
                 rest = file.read_row_group(group, columns=["part", "row"])
                 tables.append(rest.take(pa.array(found)).cast(tables[0].schema))

@@ -20,7 +20,6 @@ from consentfilter.lineage import (
     columns,
     compared,
     evidence,
-    evidence_files,
     lookup,
     opened,
     pages,
@@ -100,14 +99,7 @@ def test_evidence_takes_tables_of_any_chunks(tmp_path: Path) -> None:
 def test_scratch_files_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="scratch files cannot be written"):
-        runs.RunWriter(tmp_path / "file/x", pa.schema([("a", pa.int64())]))
-
-
-def test_two_entries_of_one_person_are_said_to_be_two() -> None:
-    pair = pa.table({"subject_key": ["a", "a"]})
-    assert evidence_files._duplicate(pair, []) == (
-        "subject a: has two entries, wanted one"
-    )
+        runs.RunWriter(tmp_path / "file/x")
 
 
 def test_looking_up_in_damaged_files_is_an_evidence_error(

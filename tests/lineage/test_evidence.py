@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from consentfilter.errors import EvidenceError, InputError, StorageError
-from consentfilter.lineage import evidence, evidence_files, pages
+from consentfilter.lineage import columns, evidence, evidence_files, pages
 from consentfilter.lineage import people as people_module
+from consentfilter.lineage.runs import Bucket
 from tests.lineage import made_release, reference_tree
 from tests.lineage.made_release import KEY
 
@@ -53,7 +55,7 @@ def test_bytes_do_not_depend_on_batches_parts_workers_or_buckets(
     assert again == once
     assert files(tmp_path / "again") == files(tmp_path / "once")
     monkeypatch.setattr(evidence_files, "_BUCKET_PAGE_BITS", 0)
-    monkeypatch.setattr(people_module, "_BUCKET_ROWS", 7)
+    monkeypatch.setattr(evidence_files, "_BUCKET_ROWS", 7)
     small = made_release.write(parts, tmp_path / "small", batch_rows=50, workers=2)
     assert small == once
     assert (tmp_path / "small/evidence/records.tree").read_bytes() == files(
@@ -83,7 +85,7 @@ def test_the_people_file_lists_what_each_person_is_in(tmp_path: Path) -> None:
     parts = three_parts()
     made_release.write(parts, tmp_path, batch_rows=13)
     listed = pq.read_table(tmp_path / "evidence/people.parquet").to_pylist()
-    order = [(row["subject_hash"], row["part"], row["row"]) for row in listed]
+    order = [(row["subject_head"], row["part"], row["row"]) for row in listed]
     assert order == sorted(set(order))
     expected = {
         (person["subject_key"], one.name, person["row"])
@@ -92,21 +94,52 @@ def test_the_people_file_lists_what_each_person_is_in(tmp_path: Path) -> None:
         if person["is_in"] and person["subject_key"] is not None
     }
     keys = sorted({key for key, _, _ in expected})
-    hashes = dict(zip(keys, people_module.subject_hashes(pl.Series(keys)), strict=True))
-    assert set(order) == {(hashes[key], part, row) for key, part, row in expected}
+    heads = {
+        key: int.from_bytes(reference_tree.token(KEY, b"subject/v1", key)[:8], "big")
+        for key in keys
+    }
+    assert set(order) == {(heads[key], part, row) for key, part, row in expected}
 
 
-def test_two_people_with_one_hash_stay_two(
+def test_the_order_is_found_without_packing_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = three_parts()
     expected = made_release.write(parts, tmp_path / "a")
-    monkeypatch.setattr(
-        people_module,
-        "subject_hashes",
-        lambda keys: keys.str.len_bytes().cast(pl.UInt64).to_numpy() << 60,
-    )
+    monkeypatch.setattr(pages, "packed_order", lambda *_, **__: None)
     assert made_release.write(parts, tmp_path / "b") == expected
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def bucket_of(paths: list[bytes], keys: list[str]) -> Bucket:
+    rows = np.zeros(len(paths), people_module.OCCURRENCE)
+    columns.put(rows, "path", np.array([list(path) for path in paths], np.uint8))
+    columns.put(rows, "record_path", np.eye(len(paths), 16, dtype=np.uint8))
+    rows["row"] = np.arange(len(paths))[::-1]
+    rows["is_in"] = True
+    file = np.zeros(len(paths), np.int32)
+    return Bucket(rows, file, pa.array(keys, pa.large_string()))
+
+
+def test_two_people_whose_paths_begin_alike_stay_two() -> None:
+    """Their order is that of whole paths, and of rows within a person."""
+    paths = [bytes(8) + bytes([last]) * 8 for last in (3, 1, 2, 1)]
+    bucket = bucket_of(paths, ["c", "a", "b", "a"])
+    subjects, listing = people_module.folded(bucket, KEY, pa.array(["p"]))
+    assert subjects["subject_key"].to_pylist() == ["a", "b", "c"]
+    assert subjects["rows_admitted"].to_pylist() == [2, 1, 1]
+    assert listing["row"].to_pylist() == [0, 2, 1, 3]
+    of_a = sorted(bytes(np.eye(4, 16, dtype=np.uint8)[at]) for at in (1, 3))
+    assert (
+        subjects["paths_sha256"].to_pylist()[0]
+        == hashlib.sha256(b"".join(of_a)).digest()
+    )
+
+
+def test_two_people_with_one_path_are_refused() -> None:
+    bucket = bucket_of([bytes(16), bytes(16)], ["a", "b"])
+    with pytest.raises(EvidenceError, match="two people have entries with one path"):
+        people_module.folded(bucket, KEY, pa.array(["p"]))
 
 
 def test_two_admitted_records_with_one_id_are_refused_by_place(tmp_path: Path) -> None:
@@ -207,15 +240,13 @@ def test_page_bits_grow_with_the_number_of_entries() -> None:
 
 
 def test_paths_that_agree_in_their_first_half_are_sorted_by_the_second() -> None:
-    import numpy as np
-
     draw = random.Random(1)
     paths = [bytes([draw.randrange(2)]) * 8 + draw.randbytes(8) for _ in range(200)]
     matrix = np.frombuffer(b"".join(paths), "u1").reshape(-1, 16)
     order = pages.sort_order(matrix)
     assert [paths[at] for at in order] == sorted(paths)
     assert pages.first_duplicate(matrix[order]) is None
-    code = np.zeros(200, np.int64)
-    assert [
-        bytes(row) for row in people_module._sorted_by_person(matrix, code)
-    ] == sorted(paths)
+    digests = people_module._paths_sha256(
+        matrix, np.zeros(200, np.int64), np.array([200])
+    )
+    assert digests[0].tobytes() == hashlib.sha256(b"".join(sorted(paths))).digest()
