@@ -27,8 +27,8 @@ import pyarrow as pa
 from consentfilter.errors import InputError
 from consentfilter.lineage import columns, entries, evidence_files, people
 from consentfilter.lineage.manifest import Commitments, SetCommitment
-from consentfilter.lineage.runs import RunWriter
-from consentfilter.lineage.verifier import PATH_BYTES, key_commitment
+from consentfilter.lineage.runs import Records, RunWriter
+from consentfilter.lineage.verifier import key_commitment
 
 #: One row per (record, person named in it).
 PEOPLE_SCHEMA: Final = pa.schema(
@@ -103,8 +103,8 @@ class PartEvidence:
         columns.put(found, "value", made.value)
         found["row"] = _flat(admitted.column("row")).to_numpy()
         self._records.add(found)
-        paths = np.zeros((len(is_admitted), PATH_BYTES), np.uint8)
-        paths[is_admitted] = made.path
+        paths = np.zeros(len(is_admitted), found.dtype["path"])
+        paths[np.flatnonzero(is_admitted)] = found["path"]
         rows = _flat(ledger.column("row")).cast(pa.int64()).to_numpy()
         self._add_people(_occurrences(named), paths, rows, is_admitted)
 
@@ -141,20 +141,20 @@ class PartEvidence:
     def _add_people(
         self,
         named: pl.DataFrame,
-        paths: columns.Bytes2D,
+        paths: Records,
         rows: npt.NDArray[np.int64],
         is_admitted: npt.NDArray[np.bool_],
     ) -> None:
         at = named["row"].to_numpy()
         is_in = named["is_in"].to_numpy()
-        if np.any(is_in & ~is_admitted[at]):
+        if np.any(is_in & ~is_admitted.take(at)):
             raise InputError(
                 f"part {self._part}: a person counts as in although the record was "
                 "dropped; `is_in` wants an admitted record"
             )
         keys = named["subject_key"].to_arrow()
         self._people.add(
-            *people.occurrences(self._key, keys, paths[at], rows[at], is_in)
+            *people.occurrences(self._key, keys, paths.take(at), rows.take(at), is_in)
         )
 
 

@@ -10,7 +10,7 @@ Nothing here depends on who found which entry: only on the set of entries.
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,20 +33,29 @@ EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
 def path_heads(paths: Bytes2D) -> npt.NDArray[np.uint64]:
     """Return the first 8 bytes of each path as one number, for order and pages."""
-    heads = np.ascontiguousarray(paths[:, :8]).view(">u8")
-    return heads.reshape(-1).astype(np.uint64)
+    return _words(paths)[:, 0].astype(np.uint64)
+
+
+def path_tails(paths: Bytes2D) -> npt.NDArray[np.uint64]:
+    """Return the last 8 bytes of each path as one number."""
+    return _words(paths)[:, 1].astype(np.uint64)
+
+
+def _words(paths: Bytes2D) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(paths[:, :PATH_BYTES]).view(">u8").reshape(-1, 2)
 
 
 def sort_order(paths: Bytes2D) -> npt.NDArray[np.int64]:
     """Return the order that sorts paths (16 bytes each) as byte strings; stable."""
     heads = path_heads(paths)
     order = packed_order(np.zeros(len(heads), np.uint64), 1, heads, is_strict=False)
-    tails = np.ascontiguousarray(paths[:, 8:]).view(">u8").reshape(-1)
+    tails = path_tails(paths)
     if order is not None:
-        same = np.flatnonzero(heads[order[1:]] == heads[order[:-1]])
+        in_order = heads.take(order)
+        same = np.flatnonzero(in_order[1:] == in_order[:-1])
         if np.array_equal(tails[order[same]], tails[order[same + 1]]):
             return order
-    return np.lexsort((tails.astype(np.uint64), heads))
+    return np.lexsort((tails, heads))
 
 
 def packed_order(
@@ -76,7 +85,7 @@ def packed_order(
     packed |= np.arange(len(heads), dtype=np.uint64)
     packed.sort()
     order = (packed & np.uint64((1 << place_bits) - 1)).astype(np.int64)
-    in_order, groups_in_order = heads[order], group[order]
+    in_order, groups_in_order = heads.take(order), group.take(order)
     follows = in_order[1:] > in_order[:-1]
     if not is_strict:
         follows |= in_order[1:] == in_order[:-1]

@@ -57,6 +57,7 @@ SUBJECTS_SCHEMA: Final = pa.schema(
 )
 
 _Integers: TypeAlias = npt.NDArray[np.int64]
+_Words: TypeAlias = npt.NDArray[np.uint64]
 
 
 class Folded(NamedTuple):
@@ -79,7 +80,7 @@ def subject_heads(key: bytes, subject_keys: pa.Array) -> npt.NDArray[np.uint64]:
 def occurrences(
     key: bytes,
     subject_key: pa.Array,
-    record_paths: Bytes2D,
+    record_paths: Records,
     rows: _Integers,
     is_in: npt.NDArray[np.bool_],
 ) -> tuple[Records, pa.Array]:
@@ -88,7 +89,8 @@ def occurrences(
     Args:
         key: the release key.
         subject_key: text without nulls.
-        record_paths: path of the entry of each one's record, where `is_in`.
+        record_paths: path of the entry of each one's record, where `is_in`
+            (16 raw bytes each).
         rows: row of each one's record in its part.
         is_in: whether something of the person's remains in the record.
     """
@@ -98,7 +100,7 @@ def occurrences(
         return made, texts
     token = entries.tokens(key, "subjects", texts)
     columns.put(made, "path", token[:, :PATH_BYTES])
-    columns.put(made, "record_path", record_paths)
+    made["record_path"] = record_paths
     made["row"] = rows
     made["is_in"] = is_in
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
@@ -120,21 +122,21 @@ def folded(bucket: Bucket, key: bytes, parts: pa.Array) -> Folded:
     assert bucket.texts is not None
     paths = columns.field_matrix(bucket.rows, "path")
     row = np.ascontiguousarray(bucket.rows["row"])
+    heads, tails = pages.path_heads(paths), pages.path_tails(paths)
     order = pages.sort_order(paths)
-    words = paths.view(">u8").reshape(-1, 2).astype(np.uint64)
-    is_new = _starts(words[order])
-    if not _is_in_order(is_new, bucket.file[order], row[order]):
-        order = np.lexsort((row, bucket.file, words[:, 1], words[:, 0]))
+    is_new = _starts(heads.take(order), tails.take(order))
+    if not _is_in_order(is_new, bucket.file.take(order), row.take(order)):
+        order = np.lexsort((row, bucket.file, tails, heads))
     again = np.flatnonzero(~is_new)
     if not same_texts(bucket.texts, order[again], order[again - 1]).all():
         raise EvidenceError("evidence: two people have entries with one path")
     starts = np.flatnonzero(is_new)
-    is_in = bucket.rows["is_in"][order]
+    is_in = bucket.rows["is_in"].take(order)
     admitted = np.add.reduceat(is_in.astype(np.int64), starts)
     total = np.diff(np.append(starts, len(order)))
     inside = order[is_in]
     code = (np.cumsum(is_new) - 1)[is_in]
-    record_paths = columns.field_matrix(bucket.rows, "record_path")[inside]
+    record_paths = bucket.rows["record_path"].take(inside)
     digests = _paths_sha256(record_paths, code, admitted)
     subject_key = bucket.texts.take(pa.array(order[starts]))
     made = entries.subject_entries(
@@ -153,9 +155,9 @@ def folded(bucket: Bucket, key: bytes, parts: pa.Array) -> Folded:
         columns.fixed_binary(digests),
     ]
     listing = [
-        pa.array(words[inside, 0]),
-        pa.DictionaryArray.from_arrays(pa.array(bucket.file[inside]), parts),
-        pa.array(row[inside]),
+        pa.array(heads.take(inside)),
+        pa.DictionaryArray.from_arrays(pa.array(bucket.file.take(inside)), parts),
+        pa.array(row.take(inside)),
     ]
     return Folded(
         pa.Table.from_arrays(subjects, schema=SUBJECTS_SCHEMA),
@@ -163,10 +165,10 @@ def folded(bucket: Bucket, key: bytes, parts: pa.Array) -> Folded:
     )
 
 
-def _starts(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+def _starts(heads: _Words, tails: _Words) -> npt.NDArray[np.bool_]:
     """Return where another path begins than in the row before."""
-    is_new = np.ones(len(words), np.bool_)
-    is_new[1:] = (words[1:] != words[:-1]).any(axis=1)
+    is_new = np.ones(len(heads), np.bool_)
+    is_new[1:] = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1])
     return is_new
 
 
@@ -178,19 +180,19 @@ def _is_in_order(
     return bool(np.all(is_up | is_new[1:]))
 
 
-def _paths_sha256(paths: Bytes2D, code: _Integers, counts: _Integers) -> Bytes2D:
+def _paths_sha256(paths: Records, code: _Integers, counts: _Integers) -> Bytes2D:
     """Return the SHA-256 of each person's paths, sorted as byte strings.
 
     Args:
-        paths: of records, all of one person together.
+        paths: of records (16 raw bytes each), all of one person together.
         code: per path the person's number, ascending.
         counts: per person, how many paths.
     """
-    heads = pages.path_heads(paths)
+    matrix = paths.view(np.uint8).reshape(-1, PATH_BYTES)
+    heads = pages.path_heads(matrix)
     order = pages.packed_order(code.astype(np.uint64), len(counts), heads)
     if order is None:
-        tails = paths[:, 8:].copy().view(">u8").reshape(-1).astype(np.uint64)
-        order = np.lexsort((tails, heads, code))
+        order = np.lexsort((pages.path_tails(matrix), heads, code))
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts * PATH_BYTES, out=offsets[1:])
-    return columns.sha256_slices(paths[order].reshape(-1), offsets)
+    return columns.sha256_slices(paths.take(order).view(np.uint8), offsets)
