@@ -47,10 +47,9 @@ def main(records: str, snapshot: str, policy: str, out: str) -> None:
     # The one step of a batch that makes evidence; nothing is digested instead.
     no_digests = mock.patch.object(rows, "row_digests", _nothing)
     with no_digests, contextlib.closing(IdHashes(target)) as hashes:
-        done = local.run_parts(
-            footers, run, sinks, workers=os.cpu_count() or 1, ids=hashes
-        )
-        repeats.refuse_repeated(hashes, footers, Dataset())
+        workers = os.cpu_count() or 1
+        done = local.run_parts(footers, run, sinks, workers=workers, ids=hashes)
+        repeats.refuse_repeated(hashes, footers, Dataset(), workers=workers)
     problems = check_rows(footers, done)
     if problems:
         sys.exit("\n".join(problems))

@@ -7,6 +7,7 @@ read again and compared exactly, so a hash collision costs time, never a record.
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import pathlib
 import threading
@@ -69,26 +70,31 @@ class IdHashes:
             self._runs.append(path)
         _sorted(full).tofile(path)
 
-    def candidates(self) -> np.ndarray:
-        """Return, sorted, the hashes that were added more than once."""
+    def candidates(self, *, workers: int = 1) -> np.ndarray:
+        """Return, sorted, the hashes that were added more than once.
+
+        Args:
+            workers: how many ranges of hashes are looked at side by side.
+        """
         runs: list[_Run] = [*self._runs]
         if self._held_count:
             runs.append(_sorted(self._held))
         total = sum(_size(run) for run in runs)
         if not total:
             return np.empty(0, np.uint64)
-        pieces = max(1, -(-total // self._spill_hashes))
+        pieces = max(1, -(-total // self._spill_hashes)) * workers
         bounds = np.array([(at << 64) // pieces for at in range(1, pieces)], np.uint64)
         cuts = [_cuts(run, bounds) for run in runs]
-        found = [
-            _repeated(
-                [
-                    _between(run, cut[at], cut[at + 1])
-                    for run, cut in zip(runs, cuts, strict=True)
-                ]
-            )
-            for at in range(pieces)
-        ]
+
+        def look(at: int) -> np.ndarray:
+            found = [
+                _between(run, cut[at], cut[at + 1])
+                for run, cut in zip(runs, cuts, strict=True)
+            ]
+            return _repeated(found)
+
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(look, range(pieces)))
         return np.concatenate(found)
 
     def close(self) -> None:

@@ -55,14 +55,20 @@ def collect(
 
 
 def refuse_repeated(
-    hashes: IdHashes, footers: Sequence[Footer], dataset: Dataset
+    hashes: IdHashes, footers: Sequence[Footer], dataset: Dataset, *, workers: int = 1
 ) -> None:
     """Check that the ids that were collected while deciding are unique.
+
+    Args:
+        hashes: of all ids.
+        footers: the parts.
+        dataset: the binding.
+        workers: threads.
 
     Raises:
         InputError: some are not; names them and where they stand.
     """
-    candidates = hashes.candidates()
+    candidates = hashes.candidates(workers=workers)
     if not len(candidates):
         return
     repeated = duplicates.confirmed(_where(footers, dataset, candidates))
@@ -82,7 +88,7 @@ def find_repeated(
         workers: how many parts are read at a time.
     """
     collect(hashes, footers, dataset, workers=workers)
-    candidates = hashes.candidates()
+    candidates = hashes.candidates(workers=workers)
     if not len(candidates):
         return pa.array([], pa.string())
     hits = [

@@ -135,7 +135,9 @@ class Work:
             if not drops:
                 earlier = [f for f in self.footers if f.part.name in kept]
                 repeats.collect(hashes, earlier, dataset, workers=self.workers)
-                repeats.refuse_repeated(hashes, self.footers, dataset)
+                repeats.refuse_repeated(
+                    hashes, self.footers, dataset, workers=self.workers
+                )
         records += [part.record for part in kept.values()]
         problems = check_rows(self.footers, records)
         if problems:
