@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consentfilter.errors import InputError
+from consentfilter.kernels import native, strings
 
 #: Stands between namespace and id in a key; a namespace may not contain it.
 SEPARATOR: Final = "\x1f"
@@ -37,6 +38,9 @@ PLACEHOLDERS: Final = ("", "null", "none", "nan", "n/a", "unknown", "anonymous")
 MIN_KEY_BYTES: Final = 16
 
 _LONGEST_PLACEHOLDER: Final = max(map(len, PLACEHOLDERS))
+_NOBODY: Final = pa.array(PLACEHOLDERS)
+#: What 32-bit offsets reach.
+_MOST_BYTES: Final = 2**31 - 1
 _FINGERPRINT_LABEL: Final = b"consentfilter id-key fingerprint"
 
 
@@ -72,7 +76,9 @@ def normalise_ids(
         raise ValueError(f"{len(ns)} namespaces for {len(ids)} ids")
     if isinstance(ns, str):
         only = _namespace(ns)
-        keys = _join(pa.scalar(only), _text(ids, only == EMAIL_NAMESPACE))
+        keys = _compiled(only, ids)
+        if keys is None:
+            keys = _join(pa.scalar(only), _text(ids, only == EMAIL_NAMESPACE))
     else:
         keys = _normalise_mixed(ns, ids)
     return keys if key is None else _keyed(keys, key)
@@ -135,6 +141,33 @@ def _normalise_mixed(ns: pa.Array, ids: pa.Array) -> pa.Array:
     plain = _text(ids, is_email=False)
     folded = _text(ids.filter(is_email), is_email=True)
     return _join(spaces, pc.replace_with_mask(plain, is_email, folded))
+
+
+def _compiled(namespace: str, ids: pa.Array) -> pa.Array | None:
+    """Return the keys of ASCII text by the library; None for the twin, `_join`."""
+    library = native.library()
+    if library is None or not strings.is_plain(ids.type):
+        return None
+    rows, lead = len(ids), (namespace + SEPARATOR).encode()
+    room = rows * len(lead) + strings.size(ids)
+    if room > _MOST_BYTES:
+        return None
+    offsets, valid = strings.layout(rows)
+    data = np.empty(room, np.uint8)
+    given, nobody = strings.texts(ids), strings.texts(_NOBODY)
+    size = library.cf_subject_keys(
+        given.pointer,
+        rows,
+        lead,
+        len(lead),
+        namespace == EMAIL_NAMESPACE,
+        nobody.pointer,
+        len(_NOBODY),
+        native.address(offsets),
+        native.address(valid),
+        native.address(data),
+    )
+    return None if size < 0 else strings.made(rows, valid, offsets, data[:size])
 
 
 def _join(spaces: pa.Array | pa.Scalar, texts: pa.Array) -> pa.Array:
@@ -226,7 +259,7 @@ def _without_placeholders(texts: pa.Array) -> pa.Array:
     if not len(at):
         return texts
     short = pc.utf8_lower(texts.take(pa.array(at)))
-    nobody = pc.is_in(short, value_set=pa.array(PLACEHOLDERS))
+    nobody = pc.is_in(short, value_set=_NOBODY)
     nobody_at = at[nobody.to_numpy(zero_copy_only=False)]
     if not len(nobody_at):
         return texts

@@ -15,7 +15,7 @@ from consentfilter.decide.verdict import NOBODY, Asks
 from consentfilter.policy.jurisdiction import normalise
 from consentfilter.records import ROLES, Bound, FieldOverrides
 
-#: Category code of a name that is not in the taxonomy.
+#: Category code of a name that is not in the taxonomy: what a `KeyTable` finds then.
 UNKNOWN: Final = -1
 
 
@@ -59,12 +59,13 @@ class Batch:
         """Look every string up, once."""
         size = bound.num_rows
         data = index.statements
-        category = _category_codes(bound.category, index)
-        segment_category = _category_codes(bound.segments.category, index)
-        derived_category = _category_codes(bound.derived_category, index)
-        override_category = _category_codes(bound.overrides.category, index)
+        codes_of = index.category_codes.find
+        category = codes_of(bound.category)
+        segment_category = codes_of(bound.segments.category)
+        derived_category = codes_of(bound.derived_category)
+        override_category = codes_of(bound.overrides.category)
         names = pa.array([column.category for column in bound.columns], pa.string())
-        column_category = _category_codes(names, index)
+        column_category = codes_of(names)
         is_unknown = category == UNKNOWN
         stated = names.is_valid().to_numpy(zero_copy_only=False)
         if (column_category[stated] == UNKNOWN).any():
@@ -96,7 +97,7 @@ class Batch:
             jurisdiction=jurisdiction,
             places=tuple(normalise(place) for place in places),
             scope=tuple(
-                table.find(text) if len(table) else np.full(size, -1, np.int32)
+                table.find(text) if len(table) else ragged.same(-1, size, np.int32)
                 for table, text in zip(data.scope_keys, texts, strict=True)
             ),
             is_category_unknown=is_unknown,
@@ -106,7 +107,7 @@ class Batch:
     def deciding(self, roles: tuple[str, ...]) -> np.ndarray:
         """Return the entries of people whose role decides (int64, ascending)."""
         wanted = np.array([role in roles for role in ROLES], bool)
-        return np.flatnonzero(wanted[self.bound.people.role])
+        return np.flatnonzero(wanted.take(self.bound.people.role))
 
     def asks(
         self,
@@ -137,8 +138,8 @@ class Batch:
         asks = Asks(
             question=numbers.reshape(-1),
             person=person,
-            scope=tuple(codes[row] for codes in self.scope),
-            collected=self.bound.collected_at[row],
+            scope=tuple(ragged.taken(codes, row) for codes in self.scope),
+            collected=self.bound.collected_at.take(row),
         )
         return entry, asks
 
@@ -155,7 +156,7 @@ class Batch:
         own_places = tuple(normalise(place) for place in data.jurisdictions)
         default = member.policy.jurisdiction_default
         places = (*own_places, *self.places, default)
-        place = self.jurisdiction[row].astype(np.int64)
+        place = ragged.taken(self.jurisdiction, row).astype(np.int64)
         place = np.where(place >= 0, place + len(own_places), len(places) - 1)
         if own_places:
             own = np.where(person >= 0, data.jurisdiction[np.maximum(person, 0)], -1)
@@ -167,7 +168,7 @@ class Batch:
             np.int64,
         )
         cell = (place * len(self.index.categories) + category) * len(named)
-        cell += translate[relation]
+        cell += translate.take(relation)
         distinct, at = _distinct(
             cell, len(places) * len(self.index.categories) * len(named)
         )
@@ -205,17 +206,10 @@ def _distinct(codes: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
 def _coded(texts: pa.Array) -> tuple[np.ndarray, tuple[str | None, ...]]:
     """Return int32 codes (-1: null) and their texts."""
     if texts.null_count == len(texts):
-        return np.full(len(texts), -1, np.int32), ()
+        return ragged.same(-1, len(texts), np.int32), ()
     encoded = pc.dictionary_encode(texts)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return codes.astype(np.int32, copy=False), tuple(encoded.dictionary.to_pylist())
-
-
-def _category_codes(names: pa.Array, index: ConsentIndex) -> np.ndarray:
-    codes, texts = _coded(names)
-    position = {name: at for at, name in enumerate(index.categories)}
-    translate = np.array([position.get(str(t), UNKNOWN) for t in texts], np.int32)
-    return np.append(translate, np.int32(UNKNOWN))[codes]
 
 
 def _people(keys: pa.Array, index: ConsentIndex) -> np.ndarray:

@@ -16,9 +16,11 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from consentfilter.decide import ragged
 from consentfilter.decide.gather import gather_statements
+from consentfilter.decide.lookup import KeyTable
 from consentfilter.decide.queries import GRANTED, Queries
 from consentfilter.decide.ragged import FAR
 from consentfilter.decide.state import Evaluator
@@ -41,7 +43,18 @@ _THREADS: Final = min(8, os.cpu_count() or 1)
 PIECE: Final = 1 << 17
 #: Bytes that all tables of an index may take together.
 TABLE_BUDGET_BYTES: Final = 400 << 20
-_TABLE_ROW_BYTES: Final = 22
+#: One person in a table: what is read of somebody lies together, for it is read at
+#: random places of memory.
+_PERSON: Final = np.dtype(
+    [
+        ("since", np.int64),
+        ("statement", np.int32),
+        ("code", np.uint8),
+        ("is_whole", np.bool_),
+    ],
+    align=True,
+)
+_TABLE_ROW_BYTES: Final = _PERSON.itemsize + 8
 
 
 def instant_us(instant: dt.datetime) -> int:
@@ -56,19 +69,17 @@ class Table:
     One entry per person, and a last one for somebody nothing is known of.
 
     Attributes:
-        code: uint8: `GRANTED` or the reason why not.
-        statement: int32: the deciding statement, -1: none.
-        since: int64: start of the unbroken granted interval that reaches `as_of`;
-            `FAR` where not granted.
-        is_whole: bool: there is no earlier granted interval.
+        people: of each these fields:
+            code: uint8: `GRANTED` or the reason why not.
+            statement: int32: the deciding statement, -1: none.
+            since: int64: start of the unbroken granted interval that reaches
+                `as_of`; `FAR` where not granted.
+            is_whole: bool: there is no earlier granted interval.
         noticed_at: int64: first covering notice, `FAR`: none; None when no
             statement of a person is a notice.
     """
 
-    code: np.ndarray
-    statement: np.ndarray
-    since: np.ndarray
-    is_whole: np.ndarray
+    people: np.ndarray
     noticed_at: np.ndarray | None
 
 
@@ -89,6 +100,7 @@ class MemberIndex:
         self._tables: dict[int, Table] = {}
         self._lock = threading.RLock()
         self.is_plain = self._plain_people()
+        self.are_all_plain = bool(self.is_plain.all())
         erased = {
             state
             for state in ("deleted", "deactivated")
@@ -159,10 +171,8 @@ class MemberIndex:
 
     def _tabulate(self, row: int) -> Table:
         data, size = self.statements, self.statements.num_people + 1
-        code = np.full(size, CODE["NO_CONSENT_RECORD"], np.uint8)
-        statement = np.full(size, -1, np.int32)
-        since = np.full(size, FAR, np.int64)
-        is_whole = np.ones(size, bool)
+        unstated = np.array((FAR, -1, CODE["NO_CONSENT_RECORD"], True), _PERSON)
+        everybody = np.full(size, unstated)
         has_notices = any(each.status == "noticed" for each in data.classes)
         noticed_at = np.full(size, FAR, np.int64) if has_notices else None
         stated = np.flatnonzero(self.is_plain[:-1] & (data.own.counts > 0))
@@ -171,13 +181,15 @@ class MemberIndex:
             states = self.evaluator.evaluate(
                 self._queries(row, people), self.acceptance
             )
-            code[people] = states.code
-            statement[people] = states.statement
+            everybody["code"][people] = states.code
+            everybody["statement"][people] = states.statement
             if noticed_at is not None:
                 noticed_at[people] = states.noticed_at
             granted = people[states.code == GRANTED]
             if self.policy.temporal.mode in ("both", "continuous"):
-                since[granted], is_whole[granted] = self._intervals(row, granted)
+                since, is_whole = self._intervals(row, granted)
+                everybody["since"][granted] = since
+                everybody["is_whole"][granted] = is_whole
 
         pieces = self._pieces(stated)
         if len(pieces) > 1:
@@ -186,7 +198,7 @@ class MemberIndex:
         else:
             for people in pieces:
                 fill(people)
-        return Table(code, statement, since, is_whole, noticed_at)
+        return Table(everybody, noticed_at)
 
     def _pieces(self, people: np.ndarray) -> list[np.ndarray]:
         """Split people so that no piece has many more statements than `PIECE`."""
@@ -243,6 +255,7 @@ class ConsentIndex:
         policy, consent metadata and the taxonomy the run uses.
         members: one per deciding policy, in the policy's order.
         categories: the known category nodes, sorted; records are coded by position.
+        category_codes: finds those positions.
     """
 
     policy: Policy
@@ -250,6 +263,7 @@ class ConsentIndex:
     members: tuple[MemberIndex, ...]
     taxonomy: Taxonomy
     categories: tuple[str, ...]
+    category_codes: KeyTable
     as_of_us: int
 
 
@@ -287,6 +301,7 @@ def compile_index(
         )
     statements = gather_statements(consent)
     as_of_us = instant_us(meta.as_of)
+    categories = tuple(sorted(known.categories))
     return ConsentIndex(
         policy=policy,
         statements=statements,
@@ -295,6 +310,7 @@ def compile_index(
             for member in policy.members
         ),
         taxonomy=known,
-        categories=tuple(sorted(known.categories)),
+        categories=categories,
+        category_codes=KeyTable(pa.array(categories, pa.string())),
         as_of_us=as_of_us,
     )

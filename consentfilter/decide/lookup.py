@@ -7,12 +7,15 @@ so a collision can not lend one person another person's consent.
 
 from __future__ import annotations
 
+import ctypes
 from typing import Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from consentfilter.kernels import native, strings
 
 #: The greatest share of slots that are in use.
 _FILL: Final = 0.65
@@ -27,23 +30,81 @@ def _hashes(strings: pa.Array) -> np.ndarray:
 class KeyTable:
     """A set of distinct strings, each known by its position in `keys`.
 
-    A slot holds the leading bits of a string's hash, and in the others its position.
-    Slots in use ascend, and a string stands at or after the slot that its hash
-    names, with no empty one between: a search ends at the first that is greater.
-
     Args:
-        keys: distinct, non-null `pa.string()` values.
+        keys: distinct, non-null `pa.string()` or `pa.large_string()` values.
     """
 
-    __slots__ = ("_low", "_shift", "_size", "_slots", "keys")
+    __slots__ = ("_slots", "keys")
 
     def __init__(self, keys: pa.Array) -> None:
         self.keys = keys
+        library = native.library()
+        self._slots = _Slots(keys) if library is None else _CompiledSlots(library, keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def find(self, wanted: pa.Array) -> np.ndarray:
+        """Return the position of each string (int32), -1 where absent or null."""
+        if not len(self.keys) or not len(wanted):
+            return np.full(len(wanted), -1, np.int32)
+        return self._slots.find(wanted)
+
+
+def _slot_bits(size: int) -> int:
+    """Return how many leading bits of a hash name its slot."""
+    return max(4, int(size / _FILL).bit_length())
+
+
+def _low_bits(size: int) -> int:
+    """Return the bits of a slot that hold a position; no position has all of them."""
+    return (1 << size.bit_length()) - 1
+
+
+class _CompiledSlots:
+    """The table of `lookup.c`, over hashes of its own."""
+
+    __slots__ = ("_keys", "_library", "_slots", "_table")
+
+    def __init__(self, library: ctypes.CDLL, keys: pa.Array) -> None:
+        self._library = library
+        self._keys = strings.texts(keys)
         size = len(keys)
-        # Of an empty slot the position is greater than any.
-        self._low = np.uint64((1 << size.bit_length()) - 1)
+        bits = _slot_bits(size)
+        self._slots = np.full(1 << bits, _EMPTY)
+        self._table = native.address(self._slots), _low_bits(size), bits
+        library.cf_fill_table(*self._table, self._keys.pointer, size)
+
+    def find(self, wanted: pa.Array) -> np.ndarray:
+        """Return the position of each string, -1 where absent or null."""
+        found = np.empty(len(wanted), np.int32)
+        asked = strings.texts(wanted)
+        self._library.cf_find(
+            *self._table,
+            self._keys.pointer,
+            asked.pointer,
+            len(wanted),
+            native.address(found),
+        )
+        return found
+
+
+class _Slots:
+    """The twin of the compiled table, over the hashes of polars.
+
+    A slot holds the leading bits of a string's hash, and in the others its position.
+    Slots in use ascend, and a string stands at or after the slot that its hash
+    names, with no empty one between: a search ends at the first that is greater.
+    """
+
+    __slots__ = ("_keys", "_low", "_shift", "_size", "_slots")
+
+    def __init__(self, keys: pa.Array) -> None:
+        self._keys = keys
+        size = len(keys)
+        self._low = np.uint64(_low_bits(size))
         self._size = np.uint64(size)
-        bits = max(4, int(size / _FILL).bit_length())
+        bits = _slot_bits(size)
         self._shift = np.uint64(64 - bits)
         numbers = np.arange(size, dtype=np.int64)
         used = _hashes(keys) & ~self._low
@@ -58,13 +119,8 @@ class KeyTable:
         self._slots = np.full(max(1 << bits, last + 1) + 1, _EMPTY)
         self._slots[at] = used
 
-    def __len__(self) -> int:
-        return len(self.keys)
-
     def find(self, wanted: pa.Array) -> np.ndarray:
-        """Return the position of each string (int32), -1 where absent or null."""
-        if not len(self.keys) or not len(wanted):
-            return np.full(len(wanted), -1, np.int32)
+        """Return the position of each string, -1 where absent or null."""
         hashes = _hashes(wanted)
         slot = (hashes >> self._shift).astype(np.int64)
         leading = hashes & ~self._low
@@ -104,7 +160,7 @@ class KeyTable:
             return hits
         if len(hits) < len(found):
             found, wanted = found[hits], wanted.take(pa.array(hits))
-        candidates = self.keys.take(pa.array(found))
+        candidates = self._keys.take(pa.array(found))
         if candidates.type != wanted.type:
             candidates = candidates.cast(wanted.type)
         same = pc.equal(candidates, wanted).fill_null(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 
@@ -10,23 +12,24 @@ from consentfilter.decide.batch import Batch
 from consentfilter.decide.decisions import Decisions
 from consentfilter.decide.draft import Draft
 from consentfilter.decide.index import ConsentIndex
-from consentfilter.reasons import CODE, KEEP_BASE, Decision
+from consentfilter.kernels import strings
+from consentfilter.reasons import CODE, KEEP_BASE, NO_REASON, Decision
+
+_DROP, _REDACT, _KEEP = np.array(
+    [Decision.DROP, Decision.REDACT, Decision.KEEP], np.uint8
+)
 
 
 def merged(batch: Batch, index: ConsentIndex, drafts: list[Draft]) -> Decisions:
     """Return the decisions that all drafts together make."""
     codes = np.stack([draft.code for draft in drafts])
     redacts = np.stack([draft.is_redacted for draft in drafts])
-    each = np.where(
-        codes >= KEEP_BASE,
-        Decision.KEEP,
-        np.where(redacts, Decision.REDACT, Decision.DROP),
-    ).astype(np.uint8)
+    fails = np.where(redacts, _REDACT, _DROP)
+    each = np.where(codes >= KEEP_BASE, _KEEP, fails)
     decision = each.min(axis=0)
     # Among the strictest, the first by precedence; among keeps, the weakest.
-    member = np.where(each == decision, codes, 255).argmin(axis=0)
-    rows = np.arange(batch.bound.num_rows)
-    reason = codes[member, rows]
+    ranked = np.where(each == decision, codes, NO_REASON)
+    reason = ranked.min(axis=0)
     is_redacted = decision == Decision.REDACT
     segments = _union([draft.segments for draft in drafts])
     segments = segments & is_redacted[batch.bound.segments.row]
@@ -57,7 +60,7 @@ def merged(batch: Batch, index: ConsentIndex, drafts: list[Draft]) -> Decisions:
         segments=segments,
         columns={at: goes for at, goes in enumerate(columns) if goes.any()},
         mentions=mentions,
-        **_attributed(batch, index, drafts, member, below),
+        **_attributed(batch, index, drafts, ranked, below),
     )
 
 
@@ -93,52 +96,59 @@ def _attributed(
     batch: Batch,
     index: ConsentIndex,
     drafts: list[Draft],
-    member: np.ndarray,
+    ranked: np.ndarray,
     below: np.ndarray,
 ) -> dict[str, pa.Array]:
     """Return rule, person and statements behind each decision."""
-    rules: list[str] = []
-    offsets = []
-    for each in index.members:
-        offsets.append(len(rules))
-        rules += [q.rule.id if q.rule is not None else "" for q in each.questions()]
-    rows = np.arange(batch.bound.num_rows)
+    size = batch.bound.num_rows
+    rows = np.arange(size)
+    is_alone = len(drafts) == 1
+    member = ragged.same(0, size, np.int64) if is_alone else ranked.argmin(axis=0)
 
     def pick(name: str) -> np.ndarray:
-        if len(drafts) == 1:
-            values = getattr(drafts[0], name)
-        else:
-            values = np.stack([getattr(draft, name) for draft in drafts])[member, rows]
-        return np.where(below, -1, values) if below.any() else values
+        values = [getattr(draft, name) for draft in drafts]
+        return values[0] if is_alone else np.stack(values)[member, rows]
 
-    question = pick("question")
-    code = np.array([draft.code for draft in drafts])[member, rows]
-    number = question + np.array(offsets)[member]
-    names = sorted(set(rules) - {""})
-    position = {name: at for at, name in enumerate(names)}
-    translate = np.array([position.get(rule, -1) for rule in rules] or [-1], np.int32)
-    by_rule = (question >= 0) & ~np.isin(code, _WITHOUT_RULE)
-    found = np.where(by_rule, translate[number], -1)
+    def pick_unless_below(name: str) -> np.ndarray:
+        return np.where(below, -1, pick(name)) if below.any() else pick(name)
+
     keys = batch.bound.people.key
     if len(batch.bound.mentions):
         keys = pa.concat_arrays([keys, batch.bound.mentions.key])
     ids = index.statements.ids
     return {
-        "rule": pa.DictionaryArray.from_arrays(
-            _nullable(found).cast(pa.int32()), pa.array(names, pa.string())
-        ),
-        "subject_key": keys.take(_nullable(pick("entry"))),
-        "grant_id": ids.take(_nullable(pick("grant"))).cast(pa.string()),
-        "denial_id": ids.take(_nullable(pick("denial"))).cast(pa.string()),
+        "rule": _rules(index, pick_unless_below("question"), pick("code"), member),
+        "subject_key": strings.take(keys, pick_unless_below("entry")),
+        "grant_id": strings.take(ids, pick_unless_below("grant")),
+        "denial_id": strings.take(ids, pick_unless_below("denial")),
     }
 
 
-_WITHOUT_RULE = np.array(
+def _rules(
+    index: ConsentIndex,
+    question: np.ndarray,
+    code: np.ndarray,
+    member: np.ndarray,
+) -> pa.DictionaryArray:
+    """Return the rules of questions, null where none was asked or has decided."""
+    rules: list[str] = []
+    first = []
+    for each in index.members:
+        first.append(len(rules))
+        rules += [q.rule.id if q.rule is not None else "" for q in each.questions()]
+    names = sorted(set(rules) - {""})
+    position = {name: at for at, name in enumerate(names)}
+    # The last one is for -1, no question.
+    rule_of = np.array([*(position.get(rule, -1) for rule in rules), -1], np.int32)
+    if len(first) > 1:
+        question = np.where(question < 0, -1, question + np.array(first)[member])
+    found = rule_of.take(question)
+    found[_IS_WITHOUT_RULE.take(code)] = -1
+    codes = pa.array(found, mask=found < 0)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
+
+
+_IS_WITHOUT_RULE: Final = np.isin(
+    np.arange(256),
     [CODE[name] for name in ("SUBJECT_UNKNOWN", "SUBJECT_ERASED", "SUBJECT_DECEASED")],
-    np.uint8,
 )
-
-
-def _nullable(numbers: np.ndarray) -> pa.Array:
-    """Return numbers as an Arrow array in which -1 is null."""
-    return pa.array(numbers, mask=numbers < 0)

@@ -76,9 +76,9 @@ class Entries:
     ) -> Entries:
         """Ask entries of `Bound.people` about one category each."""
         return cls(
-            batch.bound.people.row[people],
-            batch.person[people],
-            batch.relation[people],
+            batch.bound.people.row.take(people),
+            batch.person.take(people),
+            ragged.taken(batch.relation, people),
             category,
             people,
         )
@@ -134,12 +134,12 @@ class Poll:
         draft.code[rows] = codes(answers)
         draft.is_redacted[rows] = redact
         ask = answers & _NO_ASK
-        asked = ask != _NO_ASK
-        rows, ask = rows[asked], ask[asked]
-        draft.question[rows] = self._asks.question[ask]
-        draft.entry[rows] = self.entries.source[self._entry_of_ask[ask]]
-        draft.grant[rows] = self._verdicts.grant[ask]
-        draft.denial[rows] = self._verdicts.denial[ask]
+        asked = np.flatnonzero(ask != _NO_ASK)
+        rows, ask = rows.take(asked), ask.take(asked)
+        draft.question[rows] = self._asks.question.take(ask)
+        draft.entry[rows] = self.entries.source.take(self._entry_of_ask.take(ask))
+        draft.grant[rows] = self._verdicts.grant.take(ask)
+        draft.denial[rows] = self._verdicts.denial.take(ask)
 
 
 def by_quorum(

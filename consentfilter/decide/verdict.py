@@ -69,15 +69,15 @@ def judge(index: MemberIndex, asks: Asks) -> Verdicts:
     """Answer every ask."""
     size = len(asks)
     questions = index.questions()
-    judged = np.array([q.judged for q in questions], np.int8)[asks.question]
-    constant = np.array([q.constant for q in questions], np.uint8)[asks.question]
-    code = np.where(judged == CONSTANT, constant, 0).astype(np.uint8)
+    judged = np.array([q.judged for q in questions], np.int8).take(asks.question)
+    constant = np.array([q.constant for q in questions], np.uint8).take(asks.question)
+    code = constant * (judged == CONSTANT)
     grant = np.full(size, -1, np.int64)
     denial = np.full(size, -1, np.int64)
     answer = _Answer(code, grant, denial)
     row_of = np.array([q.row for q in questions], np.int32)
     notice_of = np.array([q.requires_notice for q in questions], bool)
-    left = _look_up(index, asks, judged, row_of[asks.question], notice_of, answer)
+    left = _look_up(index, asks, judged, row_of.take(asks.question), notice_of, answer)
     for piece in _pieces(index, asks, left):
         _evaluate(index, asks, piece, judged, row_of, notice_of, answer)
     _before_any_consent(index, asks, answer)
@@ -96,8 +96,8 @@ class _Answer:
         """Write codes and the statement behind each, as grant or as denial."""
         self.code[at] = code
         is_denial = (code >= FIRST_DENIAL) & (code <= LAST_DENIAL)
-        self.denial[at] = np.where(is_denial, statement, -1)
-        self.grant[at] = np.where(is_denial, -1, statement)
+        self.denial[at] = ragged.where(is_denial, statement, -1)
+        self.grant[at] = ragged.where(is_denial, -1, statement)
 
 
 def _before_any_consent(index: MemberIndex, asks: Asks, answer: _Answer) -> None:
@@ -134,7 +134,7 @@ def _look_up(
     open_asks = (judged != CONSTANT) & (asks.person != NOBODY)
     data = index.statements
     plain = open_asks
-    if not index.is_plain.all():
+    if not index.are_all_plain:
         plain = open_asks & index.is_plain[np.maximum(asks.person, STRANGER)]
     if data.has_everyone:
         for ranges, codes in zip(data.everyone, asks.scope, strict=True):
@@ -143,12 +143,11 @@ def _look_up(
     if index.policy.temporal.mode == "collection":
         by_consent = plain & (judged == BY_CONSENT)
         plain, left = plain & ~by_consent, left | by_consent
-    for row in _distinct(rows[plain]):
-        here = (
-            np.flatnonzero(plain & (rows == row))
-            if len(index.questions()) > 1
-            else (np.flatnonzero(plain))
-        )
+    looked_up = np.flatnonzero(plain)
+    of = rows.take(looked_up)
+    distinct = _distinct(of)
+    for row in distinct:
+        here = looked_up if len(distinct) == 1 else looked_up[of == row]
         table = index.table(int(row))
         if table is None:
             left[here] = True
@@ -174,36 +173,29 @@ def _from_table(
     answer: _Answer,
 ) -> np.ndarray:
     """Answer asks from one table; return those it can not answer."""
-    person = asks.person[here]
-    collected = asks.collected[here]
-    state = table.code[person]
-    statement = table.statement[person].astype(np.int64)
-    how = judged[here]
+    person = asks.person.take(here)
+    collected = asks.collected.take(here)
+    found = table.people.take(person)
+    state = found["code"].copy()
+    statement = found["statement"].astype(np.int64)
+    how = judged.take(here)
     granted = state == GRANTED
-    code = state.copy()
-    ok = _OK_BY_RANK[_ranks(index, statement, granted)]
+    ok = _OK_BY_RANK.take(_ranks(index, statement, granted))
     again = np.zeros(len(here), bool)
     mode = index.policy.temporal.mode
-    if mode == "processing" or index.policy.temporal.retroactive == "allow":
-        code = np.where(granted, ok, code)
-    else:
-        inside = collected >= table.since[person]
-        earlier = granted & ~inside & ~table.is_whole[person]
+    if mode != "processing" and index.policy.temporal.retroactive != "allow":
+        inside = collected >= found["since"]
+        earlier = granted & ~inside & ~found["is_whole"]
         later = granted & (collected > index.as_of_us)
         again = (earlier | later) & (how == BY_CONSENT)
-        code = np.where(granted, np.where(inside, ok, _OUTSIDE), code)
-    asks_notice = notice_of[asks.question[here]]
-    if asks_notice.any():
-        noticed = (
-            np.zeros(len(here), bool)
-            if table.noticed_at is None
-            else table.noticed_at[person] <= collected
-        )
-        missing = asks_notice & ~noticed
-    else:
-        missing = asks_notice
+        ok = ragged.where(inside, ok, _OUTSIDE)
+    code = ragged.where(granted, ok, state)
+    missing = notice_of.take(asks.question.take(here))
+    if missing.any() and table.noticed_at is not None:
+        missing &= table.noticed_at.take(person) > collected
     code = _final(how, state, code, missing)
-    answer.put(here, code, np.where(_rests_on_nothing(how, state), -1, statement))
+    rests_on_nothing = _rests_on_nothing(how, state)
+    answer.put(here, code, ragged.where(rests_on_nothing, -1, statement))
     return here[again]
 
 
@@ -228,8 +220,10 @@ def _final(
         consent: the answer if it were by consent, notice aside.
         missing: a notice is asked for and there was none in time.
     """
+    by_consent = ragged.where((consent > 100) & missing, _NOTICE_MISSING, consent)
+    if (how == BY_CONSENT).all():
+        return by_consent
     is_denied = (state >= FIRST_DENIAL) & (state <= LAST_DENIAL)
-    by_consent = np.where((consent > 100) & missing, _NOTICE_MISSING, consent)
     by_basis = np.where(missing, _NOTICE_MISSING, CODE["OK_LEGAL_BASIS"])
     other = np.where(how == BY_BASIS, by_basis, CODE["OK_EXEMPT"])
     other = np.where(is_denied, state, other)

@@ -60,12 +60,12 @@ def judge_as_whole(
         rows: bool per record: which ones to decide.
         draft: is filled in for those records.
     """
-    people = people[rows[batch.bound.people.row[people]]]
+    people = people[rows.take(batch.bound.people.row.take(people))]
     _drop_nameless(batch, people, rows, draft)
     rows = rows & (draft.code == 0)
     if not rows.any():
         return
-    people = people[rows[batch.bound.people.row[people]]]
+    people = people[rows.take(batch.bound.people.row.take(people))]
     if _is_one_each(batch, people, rows):
         _judge_one_each(batch, member, people, draft)
         return
@@ -103,9 +103,9 @@ def _is_one_each(batch: Batch, people: np.ndarray, rows: np.ndarray) -> bool:
 def _judge_one_each(
     batch: Batch, member: MemberIndex, people: np.ndarray, draft: Draft
 ) -> None:
-    at = batch.bound.people.row[people]
+    at = batch.bound.people.row.take(people)
     poll = Poll.take(
-        batch, member, Entries.of_people(batch, people, batch.category[at])
+        batch, member, Entries.of_people(batch, people, batch.category.take(at))
     )
     answers = poll.answers
     if member.policy.multi_subject.mode == "quorum":

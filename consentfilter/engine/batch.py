@@ -138,13 +138,17 @@ def named_people(bound: Bound, decided: Decisions) -> pa.Table:
     """
     people, mentions = bound.people, bound.mentions
     is_admitted = decided.decision != Decision.DROP
-    is_gone = np.append(decided.segments, False)[people.segment]
-    speaks = people.role != ROLES.index("mentioned")
+    is_gone = np.append(decided.segments, False).take(people.segment)
+    speaks = np.flatnonzero(people.role != ROLES.index("mentioned"))
     rows = np.concatenate([people.row[speaks], mentions.row]).astype(np.int32)
     remains = np.concatenate([~is_gone[speaks], ~decided.mentions])
-    keys = pa.concat_arrays([people.key.filter(pa.array(speaks)), mentions.key])
+    keys = people.key
+    if len(speaks) < len(people):
+        keys = keys.take(pa.array(speaks))
+    if len(mentions):
+        keys = pa.concat_arrays([keys, mentions.key])
     return pa.Table.from_arrays(
-        [pa.array(rows), keys, pa.array(is_admitted[rows] & remains)],
+        [pa.array(rows), keys, pa.array(is_admitted.take(rows) & remains)],
         schema=PEOPLE_SCHEMA,
     )
 

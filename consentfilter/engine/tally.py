@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentfilter import reasons
 from consentfilter.decide.decisions import Decisions
+from consentfilter.decide.lookup import KeyTable
 from consentfilter.reasons import Decision
 
 #: Where rows are counted whose category the taxonomy does not know, or is null.
@@ -66,15 +67,12 @@ def tally(decisions: Decisions, category: pa.Array, known: frozenset[str]) -> Ta
     """
     codes = decisions.decision.astype(np.int64)
     by_reason = np.bincount(codes * 256 + decisions.reason)
-    encoded = category.dictionary_encode()
-    names = [
-        name if name in known else UNKNOWN_CATEGORY
-        for name in [*encoded.dictionary.to_pylist(), None]
-    ]
-    last = len(names) - 1
-    which = np.asarray(pc.fill_null(encoded.indices, last), dtype=np.int64)
+    names, position = _numbered(known)
+    which = position.find(category)
+    # `UNKNOWN_CATEGORY` stands first, for what was not found is -1.
+    by_category_code = np.bincount((which + 1) * 3 + codes)
     by_category: collections.Counter[tuple[str, Decision]] = collections.Counter()
-    for at, rows in _counted(np.bincount(which * 3 + codes)):
+    for at, rows in _counted(by_category_code):
         by_category[names[at // 3], Decision(at % 3)] += rows
     return Tally(
         {
@@ -83,6 +81,13 @@ def tally(decisions: Decisions, category: pa.Array, known: frozenset[str]) -> Ta
         },
         dict(by_category),
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _numbered(known: frozenset[str]) -> tuple[list[str], KeyTable]:
+    """Return the names that rows are counted by, and the positions of the known."""
+    names = sorted(known)
+    return [UNKNOWN_CATEGORY, *names], KeyTable(pa.array(names, pa.string()))
 
 
 def _counted(counts: np.ndarray) -> list[tuple[int, int]]:

@@ -24,15 +24,29 @@ static inline uint64_t word(const uint8_t *at) {
     return value;
 }
 
-static inline uint64_t half_word(const uint8_t *at) {
+static inline uint32_t half_word(const uint8_t *at) {
     uint32_t value;
     memcpy(&value, at, 4);
     return value;
 }
 
+/* Differs from process to process, so that nobody can choose ids that all have one
+ * hash and make every lookup slow. */
+static uint64_t seed;
+
+/* Sets the seed of tables that are made from now on; returns the one before. */
+EXPORT uint64_t cf_seed(uint64_t value) {
+    uint64_t before = seed;
+    seed = value;
+    return before;
+}
+
+/* Both halves of the product with a secret number: no change of a word has the same
+ * effect for every secret. */
 static inline uint64_t mixed(uint64_t state, uint64_t word) {
-    state = (state ^ word) * 0x9e3779b97f4a7c15;
-    return state ^ state >> 32;
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)(state ^ word) * ((seed ^ 0x9e3779b97f4a7c15) | 1);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* A hash for use within this process: nothing that is written depends on it. Words of
@@ -44,7 +58,7 @@ static inline uint64_t hash(text of) {
         for (; end - at > 8; at += 8) state = mixed(state, word(at));
         state = mixed(state, word(end - 8));
     } else if (of.size >= 4) {
-        state = mixed(state, half_word(at) | half_word(end - 4) << 32);
+        state = mixed(state, half_word(at) | (uint64_t)half_word(end - 4) << 32);
     } else if (of.size) {
         uint64_t ends = at[0] | (uint64_t)at[of.size - 1] << 8;
         state = mixed(state, ends | (uint64_t)at[of.size / 2] << 16);
@@ -166,7 +180,7 @@ static inline void copy(uint8_t *to, const uint8_t *from, int64_t size) {
         memcpy(to, &start, 8);
         memcpy(to + size - 8, &end, 8);
     } else if (size >= 4) {
-        uint32_t start = (uint32_t)half_word(from), end = (uint32_t)half_word(from + size - 4);
+        uint32_t start = half_word(from), end = half_word(from + size - 4);
         memcpy(to, &start, 4);
         memcpy(to + size - 4, &end, 4);
     } else if (size) {

@@ -60,6 +60,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
         ctypes.c_int,
         (ctypes.c_char_p, ctypes.c_char_p, _Size, _Pointer, _Size, _Pointer),
     ),
+    "cf_seed": (ctypes.c_uint64, (ctypes.c_uint64,)),
     "cf_hash": (ctypes.c_uint64, (ctypes.c_char_p, _Size)),
     "cf_fill_table": (
         None,
@@ -97,6 +98,7 @@ def _load(path: Path) -> tuple[ctypes.CDLL | None, str]:
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(loaded, name)
             function.restype, function.argtypes = result, arguments
+        loaded.cf_seed(int.from_bytes(os.urandom(8)))
     except (OSError, AttributeError) as problem:
         return None, f"{path.name} cannot be loaded ({problem})"
     return loaded, ""

@@ -1,13 +1,30 @@
-"""Comparing texts that are spread over a column."""
+"""Taking and comparing texts that are spread over a column of any size."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consentfilter.kernels import native
+from consentfilter.kernels import native, strings
+
+#: Offsets of `pa.string()` do not reach further.
+_MOST_BYTES: Final = (1 << 31) - 1
+
+
+def taken(values: pa.Array, positions: npt.NDArray[np.int64]) -> pa.Array:
+    """Return the texts at some positions, each taken at most once.
+
+    Args:
+        values: `large_string` without nulls; so is the result.
+        positions: 0 <= position < len(values).
+    """
+    if native.library() is None or strings.size(values) > _MOST_BYTES:
+        return values.take(pa.array(positions))
+    return strings.take(values, positions).cast(pa.large_string())
 
 
 def same_texts(

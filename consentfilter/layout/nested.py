@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from consentfilter.ids import is_ascii
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Path:
@@ -260,10 +262,32 @@ def has_text_form(kind: pa.DataType) -> bool:
 
 
 def is_blank(texts: pa.Array) -> np.ndarray:
-    """Tell per text whether it is null, empty, or white space only."""
-    empty = pc.equal(pc.binary_length(texts), 0)
-    blank = pc.fill_null(pc.or_(empty, pc.utf8_is_space(texts)), True)
-    return np.asarray(blank.to_numpy(zero_copy_only=False))
+    """Tell per text whether it is null, empty, or white space only.
+
+    Looks closer only at what may be blank: what ends in no plain character.
+    """
+    blank = np.zeros(len(texts), bool)
+    at = np.flatnonzero(_may_be_blank(texts))
+    if len(at):
+        some = texts.take(pa.array(at))
+        empty = pc.equal(pc.binary_length(some), 0)
+        found = pc.fill_null(pc.or_(empty, pc.utf8_is_space(some)), True)
+        blank[at] = found.to_numpy(zero_copy_only=False)
+    return blank
+
+
+def _may_be_blank(texts: pa.Array) -> np.ndarray:
+    """Tell where a text is null, empty, or its last byte is no plain character."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or not data or not pa.types.is_string(texts.type):
+        return np.ones(len(texts), bool)
+    bounds = np.frombuffer(offsets, np.int32)
+    bounds = bounds[texts.offset : texts.offset + len(texts) + 1]
+    last = np.frombuffer(data, np.uint8).take(bounds[1:] - 1, mode="clip")
+    may: np.ndarray = (last <= ord(" ")) | (last >= 0x7F) | (bounds[1:] == bounds[:-1])
+    if texts.null_count:
+        may |= texts.is_null().to_numpy(zero_copy_only=False)
+    return may
 
 
 def null_where(texts: pa.Array, mask: np.ndarray) -> pa.Array:
@@ -274,6 +298,8 @@ def null_where(texts: pa.Array, mask: np.ndarray) -> pa.Array:
 
 
 def _valid_utf8(texts: pa.Array) -> pa.Array:
+    if is_ascii(texts):
+        return texts
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:

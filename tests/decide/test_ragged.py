@@ -78,3 +78,25 @@ def test_only_codes_made_to_be_none_are_absent():
     assert ragged.is_absent(ragged.same(-1, 3, np.int32))
     assert not ragged.is_absent(ragged.same(0, 3, np.int32))
     assert not ragged.is_absent(np.array([-1, 4, -1], np.int32))
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 255), st.integers(0, 255)), max_size=20
+    ),
+    st.sampled_from([np.uint8, np.int64]),
+)
+def test_where_is_that_of_numpy(entries, kind):
+    mask = np.array([entry[0] for entry in entries], bool)
+    yes, no = (np.array([entry[at] for entry in entries], kind) for at in (1, 2))
+    for chosen, other in ((yes, no), (yes, 7), (7, no)):
+        found = ragged.where(mask, chosen, other)
+        assert found.dtype == kind
+        assert found.tolist() == np.where(mask, chosen, other).tolist()
+
+
+def test_where_takes_what_is_negative():
+    values = np.array([-(2**63), -1, 2**63 - 1])
+    mask = np.array([True, False, True])
+    assert ragged.where(mask, -1, values).tolist() == [-1, -1, -1]
+    assert ragged.where(mask, values, -1).tolist() == values.tolist()

@@ -7,6 +7,7 @@ import uuid
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from consentfilter.layout.nested import (
@@ -198,6 +199,17 @@ def test_presence_looks_through_encodings() -> None:
 def test_blank_is_null_empty_or_white_space() -> None:
     texts = pa.array([None, "", " \t\u00a0", "x", " x "])
     assert is_blank(texts).tolist() == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_blank_is_the_same_for_every_character(kind: pa.DataType) -> None:
+    characters = [chr(code) for code in (*range(0x500), 0x2003, 0x3000, 0xFEFF)]
+    texts = [each for c in characters for each in (c, f" {c}", f"{c} ", f"x{c}", None)]
+    values = pa.array(["y", "", *texts], kind)[1:]
+    empty = pc.equal(pc.binary_length(values), 0)
+    blank = pc.fill_null(pc.or_(empty, pc.utf8_is_space(values)), True)
+    assert is_blank(values).tolist() == blank.to_pylist()
+    assert is_blank(values[:0]).tolist() == []
 
 
 def test_a_single_chunk_is_not_copied() -> None:
