@@ -12,7 +12,7 @@ RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types layers bench fuzz docs flink-test clean
+.PHONY: help demo test check lint format types layers bench fuzz sanitize twins docs flink-test clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ types: $(TEST_READY) ## Check types (mypy strict)
 
 layers: $(TEST_READY) ## Check that imports point down
 	$(BIN)/lint-imports
+
+sanitize: $(TEST_READY) ## Test the compiled loops under sanitizers
+	scripts/sanitize.sh $(BIN)/python
+
+twins: $(TEST_READY) ## Test what has compiled loops without them
+	CONSENTFILTER_NO_KERNELS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/lineage tests/kernels tests/test_ids.py tests/decide tests/contract
 
 bench: $(TEST_READY) ## Filter 10 M rows beside hand-written DuckDB and Polars jobs
 	$(BIN)/python -m benchmarks.filter $(BENCH)
