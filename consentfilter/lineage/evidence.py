@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -140,21 +140,21 @@ class PartEvidence:
 
     def _add_people(
         self,
-        named: pl.DataFrame,
+        named: _Named,
         paths: Records,
         rows: npt.NDArray[np.int64],
         is_admitted: npt.NDArray[np.bool_],
     ) -> None:
-        at = named["row"].to_numpy()
-        is_in = named["is_in"].to_numpy()
+        at, is_in = named.row, named.is_in
         if np.any(is_in & ~is_admitted.take(at)):
             raise InputError(
                 f"part {self._part}: a person counts as in although the record was "
                 "dropped; `is_in` wants an admitted record"
             )
-        keys = named["subject_key"].to_arrow()
         self._people.add(
-            *people.occurrences(self._key, keys, paths.take(at), rows.take(at), is_in)
+            *people.occurrences(
+                self._key, named.subject_key, paths.take(at), rows.take(at), is_in
+            )
         )
 
 
@@ -211,16 +211,36 @@ def write_evidence(
         return Commitments(key_commitment(key), records, subjects.result())
 
 
-def _occurrences(named: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+class _Named(NamedTuple):
+    """Who is named where: `PEOPLE_SCHEMA` in columns, without nulls."""
+
+    row: npt.NDArray[np.int32]
+    subject_key: pa.Array
+    is_in: npt.NDArray[np.bool_]
+
+
+def _occurrences(named: pa.Table | pa.RecordBatch) -> _Named:
     """Return each (record, person) once; in if any of the mentions is in."""
+    if named.column("subject_key").null_count:
+        named = named.filter(named.column("subject_key").is_valid())
+    found = _columns(named)
+    if np.all(found.row[1:] > found.row[:-1]):
+        return found
     frame = pl.from_arrow(named)
     assert isinstance(frame, pl.DataFrame)
-    frame = frame.select("row", pl.col("subject_key").cast(pl.String), "is_in")
-    frame = frame.filter(pl.col("subject_key").is_not_null())
-    rows = frame["row"].to_numpy()
-    if np.all(rows[1:] > rows[:-1]):
-        return frame
-    return frame.group_by("row", "subject_key").agg(pl.col("is_in").any())
+    grouped = frame.group_by("row", pl.col("subject_key").cast(pl.String))
+    return _columns(grouped.agg(pl.col("is_in").any()).to_arrow())
+
+
+def _columns(named: pa.Table | pa.RecordBatch) -> _Named:
+    row, keys, is_in = (
+        _flat(named.column(name)) for name in ("row", "subject_key", "is_in")
+    )
+    return _Named(
+        row.to_numpy(),
+        keys.cast(pa.large_string()),
+        is_in.to_numpy(zero_copy_only=False),
+    )
 
 
 def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentfilter.errors import EvidenceError
-from consentfilter.kernels.texts import same_texts
+from consentfilter.kernels.texts import same_texts, taken
 from consentfilter.lineage import columns, entries, pages
 from consentfilter.lineage.columns import Bytes2D
 from consentfilter.lineage.runs import TEXT_SIZE, Bucket, Records
@@ -138,7 +138,7 @@ def folded(bucket: Bucket, key: bytes, parts: pa.Array) -> Folded:
     code = (np.cumsum(is_new) - 1)[is_in]
     record_paths = bucket.rows["record_path"].take(inside)
     digests = _paths_sha256(record_paths, code, admitted)
-    subject_key = bucket.texts.take(pa.array(order[starts]))
+    subject_key = taken(bucket.texts, order.take(starts))
     made = entries.subject_entries(
         key,
         subject_key=subject_key,

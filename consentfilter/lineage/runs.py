@@ -27,6 +27,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentfilter.errors import StorageError
+from consentfilter.kernels.texts import taken
 
 #: A bucket is named by at most so many leading bits of a path.
 BUCKET_BITS: Final = 8
@@ -104,7 +105,7 @@ class RunWriter:
             ends = np.zeros(len(rows) + 1, np.int64)
             np.cumsum(rows[TEXT_SIZE], out=ends[1:])
             texts_before = ends[before]
-            data = texts.take(pa.array(order)).buffers()[2] or b""
+            data = taken(texts, order).buffers()[2] or b""
         rows_at = self._write(rows.view(np.uint8).data)
         texts_at = self._write(memoryview(data)[: int(texts_before[-1])])
         self._index.append((rows_at, texts_at, before, texts_before))
