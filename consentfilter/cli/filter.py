@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consentfilter.cli import output, summary
+from consentfilter.cli.unneeded import importing
 from consentfilter.engine.options import parse_size, previous_sha256, read_release_key
 from consentfilter.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from consentfilter.consent.ahead import AnyPath
     from consentfilter.engine.filtering import Summary
     from consentfilter.lineage.sign import Signer
 
@@ -164,53 +167,53 @@ def filter_records(
     ]
     if problems:
         raise InputError(problems)
-    from consentfilter.engine.finish import Naming
-    from consentfilter.ids import read_key
+    with _begun(consent, engine, knows_as_of=as_of is not None) as given:
+        with importing():
+            from consentfilter.engine import filtering, progress
+            from consentfilter.engine.finish import Naming
+            from consentfilter.ids import read_key
 
-    shared: dict[str, Any] = {
-        "out": out,
-        "dataset": dataset,
-        "as_of": None if as_of is None else parse_instant(as_of),
-        "subjects": subjects,
-        "links": links,
-        "naming": Naming(
-            name,
-            release_version,
-            None if previous is None else previous_sha256(previous),
-        ),
-        "release_key": None if release_key is None else read_release_key(release_key),
-        "id_key": None if id_key is None else read_key(id_key),
-        "signer": _signer(sign_key),
-        "dry_run": dry_run,
-        "limit": limit,
-        "workers": workers,
-        "on_start": None if quiet or as_json else summary.say_start,
-    }
-    if engine is Engine.BEAM:
-        done = _beam()(
-            records,
-            consent,
-            policy,
-            beam_options=ctx.obj or (),
-            join=join.value,
-            **shared,
-        )
-    else:
-        from consentfilter.engine import filtering, progress
-        from consentfilter.engine import memory as allocator
-
-        allocator.share_arenas()
-
-        shows_bar = output.is_terminal() and not (quiet or as_json)
-        done = filtering.filter_dataset(
-            records,
-            consent,
-            policy,
-            memory_bytes=None if memory is None else parse_size(memory),
-            resume=resume,
-            show_progress=progress.terminal_progress if shows_bar else None,
-            **shared,
-        )
+        shared: dict[str, Any] = {
+            "out": out,
+            "dataset": dataset,
+            "as_of": None if as_of is None else parse_instant(as_of),
+            "subjects": subjects,
+            "links": links,
+            "naming": Naming(
+                name,
+                release_version,
+                None if previous is None else previous_sha256(previous),
+            ),
+            "release_key": None
+            if release_key is None
+            else read_release_key(release_key),
+            "id_key": None if id_key is None else read_key(id_key),
+            "signer": _signer(sign_key),
+            "dry_run": dry_run,
+            "limit": limit,
+            "workers": workers,
+            "on_start": None if quiet or as_json else summary.say_start,
+        }
+        if engine is Engine.BEAM:
+            done = _beam()(
+                records,
+                given,
+                policy,
+                beam_options=ctx.obj or (),
+                join=join.value,
+                **shared,
+            )
+        else:
+            shows_bar = output.is_terminal() and not (quiet or as_json)
+            done = filtering.filter_dataset(
+                records,
+                given,
+                policy,
+                memory_bytes=None if memory is None else parse_size(memory),
+                resume=resume,
+                show_progress=progress.terminal_progress if shows_bar else None,
+                **shared,
+            )
     if as_json:
         output.print_json(summary.as_json(done))
     elif not quiet:
@@ -279,6 +282,22 @@ def _misplaced(
     if engine is Engine.BEAM and resume:
         problems.append("--resume is for --engine local; a Beam runner retries itself")
     return problems
+
+
+def _begun(
+    consent: list[str], engine: Engine, *, knows_as_of: bool
+) -> contextlib.AbstractContextManager[Sequence[AnyPath]]:
+    """Begin to read a snapshot: it is read while the engine is imported."""
+    if engine is Engine.BEAM:
+        return contextlib.nullcontext(consent)
+    with importing():
+        from consentfilter.engine import memory
+
+        memory.share_arenas()
+        from consentfilter.consent.ahead import reading_ahead
+        from consentfilter.decide.gather import COLUMNS
+    # To decide as of another instant, `load_consent` looks at this one, too.
+    return reading_ahead(consent, [*COLUMNS, *["recorded_at"] * knows_as_of])
 
 
 def _beam() -> Callable[..., Summary]:

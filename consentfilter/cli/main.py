@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from consentfilter.cli import output
 from consentfilter.cli.app import app
 from consentfilter.cli.arguments import spelled_out
-from consentfilter.cli.unneeded import leave_out_pandas
+from consentfilter.cli.unneeded import leave_out
 from consentfilter.errors import ConsentFilterError, InputError, StorageError
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     A request to terminate (SIGTERM) is met like Ctrl-C: what was begun is removed.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    leave_out_pandas(sys.argv[1:])
+    leave_out(sys.argv[1:])
     sys.exit(run(sys.argv[1:]))
 
 

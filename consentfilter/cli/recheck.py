@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from consentfilter.cli import output
+from consentfilter.cli.unneeded import importing
 from consentfilter.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,20 +79,25 @@ def recheck(
         raise InputError(
             f"{out}: exists already and is not overwritten; choose another --out"
         )
-    from consentfilter.cli.filter import parse_instant
-    from consentfilter.lineage import opened
-    from consentfilter.report.recheck import recheck as check_again
+    with importing():
+        from consentfilter.consent.ahead import reading_ahead
 
-    found = check_again(
-        opened.open_release(release),
-        consent,
-        policy=policy,
-        dataset=dataset,
-        subjects=subjects,
-        links=links,
-        id_key=id_key,
-        as_of=None if as_of is None else parse_instant(as_of),
-    )
+    with reading_ahead(consent, None) as given:
+        with importing():
+            from consentfilter.cli.filter import parse_instant
+            from consentfilter.lineage import opened
+            from consentfilter.report.recheck import recheck as check_again
+
+        found = check_again(
+            opened.open_release(release),
+            given,
+            policy=policy,
+            dataset=dataset,
+            subjects=subjects,
+            links=links,
+            id_key=id_key,
+            as_of=None if as_of is None else parse_instant(as_of),
+        )
     if out is not None:
         import pyarrow.parquet as pq
 

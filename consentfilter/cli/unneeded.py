@@ -1,17 +1,27 @@
-"""Keep pandas out of the process: it may be installed, and no command needs it.
+"""Keep out of the process what no command needs.
 
-pyarrow imports pandas, if it can, the first time that it makes an array of Python
-values. That takes a quarter of a second, which is half of what a proof takes.
+pyarrow imports pandas, if it is installed, the first time that it makes an array of
+Python values. That takes a quarter of a second, which is half of what a proof takes.
+
+NumPy's algebra (OpenBLAS) starts a thread for each core but one when NumPy is
+imported; they spin for a tenth of a second in case there is something to compute.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib.machinery
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 _NAME: Final = "pandas"
+#: Where OpenBLAS looks for how many threads it may have.
+_ALGEBRA_THREADS: Final = "OPENBLAS_NUM_THREADS"
+#: How long a thread that imports keeps the interpreter from others that ask for it.
+_SWITCH_SECONDS: Final = 5e-5
 
 
 class _NoPandas:
@@ -38,15 +48,36 @@ class _NoPandas:
         """Run nothing; import wants this beside `create_module`."""
 
 
-def leave_out_pandas(arguments: Sequence[str]) -> None:
-    """Let nothing import pandas in this process, unless the command runs on Beam.
+def leave_out(arguments: Sequence[str]) -> None:
+    """Keep pandas and threads for algebra out of this process, unless it runs Beam.
 
-    Beam and its runners bring modules of their own, which may want it.
+    Beam and its runners bring modules of their own, which may want them.
 
     Args:
         arguments: of the command line; `--engine beam` is looked for.
     """
-    if _NAME not in sys.modules and not any(
-        word.endswith("beam") for word in arguments
-    ):
+    if any(word.endswith("beam") for word in arguments):
+        return
+    os.environ.setdefault(_ALGEBRA_THREADS, "1")
+    if _NAME not in sys.modules:
         sys.meta_path.insert(0, _NoPandas)
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import without looking for garbage on the way, and without holding others up.
+
+    Modules are no garbage; a tenth of what a large import takes is the collector,
+    which goes through everything that is there time and again. A thread that reads
+    data meanwhile asks for the interpreter's lock at every step, and by default gets
+    it after five milliseconds, which is longer than the step takes.
+    """
+    was_enabled, interval = gc.isenabled(), sys.getswitchinterval()
+    gc.disable()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        if was_enabled:
+            gc.enable()

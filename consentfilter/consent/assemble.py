@@ -2,7 +2,8 @@
 
 The room of a column is taken when the first piece comes, so that nothing is copied
 to grow, and a piece's own memory is free for the next one. Text of few values has
-one dictionary; where there is one value only, its codes take no memory at all.
+one dictionary; where there is one value only, its codes take no memory at all. Text
+that is wanted as a dictionary is numbered by its runs: no value is looked up.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentfilter.consent.arrow import nulls
 
@@ -23,7 +25,8 @@ class Assembly:
     """A table in the making.
 
     Args:
-        schema: of the table and of every piece.
+        schema: of the table and of every piece; text of the pieces may be a
+            dictionary in the table, which is meant for a sorted column.
         num_rows: how many rows there will be.
         text_bytes: by column, how many bytes its text will about have.
     """
@@ -42,7 +45,7 @@ class Assembly:
             at = self._filled
             for chunk in rows.column(field.name).chunks:
                 if len(chunk) > chunk.null_count and field.name not in self._columns:
-                    self._columns[field.name] = self._column(field)
+                    self._columns[field.name] = self._column(field, chunk.type)
                     self._columns[field.name].skip(at)
                 column = self._columns.get(field.name)
                 if column is not None and chunk.null_count == len(chunk):
@@ -60,14 +63,18 @@ class Assembly:
             else nulls(self._filled, field.type)
             for field in self._schema
         ]
-        return pa.table(columns, schema=self._schema)
+        # Of more than 2 GB of text the dictionary is another one.
+        fields = map(pa.Field.with_type, self._schema, [c.type for c in columns])
+        return pa.table(columns, schema=pa.schema(fields))
 
-    def _column(self, field: pa.Field) -> _Column:
+    def _column(self, field: pa.Field, given: pa.DataType) -> _Column:
         kind, size = field.type, self._num_rows
         if pa.types.is_timestamp(kind) or pa.types.is_integer(kind):
             return _Numbers(kind, size)
         if pa.types.is_string(kind):
             return _Texts(size, self._text_bytes.get(field.name, 0))
+        if pa.types.is_dictionary(kind) and pa.types.is_string(given):
+            return _Runs(size, self._text_bytes.get(field.name, 0))
         if pa.types.is_dictionary(kind):
             return _Words(kind, size)
         return _Chunks(kind)
@@ -184,7 +191,7 @@ class _Words:
         buffers = [self._presence.bitmap(0, size), pa.py_buffer(self._codes)]
         codes = pa.Array.from_buffers(self._kind.index_type, size, buffers)
         words = pa.array(self._code_of, self._kind.value_type)
-        return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, words)])
+        return _encoded(codes, words)
 
 
 class _Texts:
@@ -242,3 +249,54 @@ class _Texts:
     def whole(self) -> pa.ChunkedArray:
         self._close()
         return pa.chunked_array(self._done)
+
+
+class _Runs:
+    """A column of sorted text: the value of each run once, and its number per row."""
+
+    def __init__(self, size: int, text_bytes: int) -> None:
+        self._codes = np.zeros(size, np.int32)
+        self._texts = _Texts(size, text_bytes)
+        self._presence = _Presence(size)
+        self._count = self._filled = 0
+        self._last: str | None = None
+
+    def add(self, part: pa.StringArray) -> None:
+        start, stop = self._filled, self._filled + len(part)
+        self._presence.add(start, part)
+        self._filled = stop
+        named = part.drop_null() if part.null_count else part
+        is_first = np.empty(len(named), bool)
+        is_first[0] = named[0].as_py() != self._last
+        after, before = named.slice(1), named.slice(0, len(named) - 1)
+        is_first[1:] = pc.not_equal(after, before).to_numpy(zero_copy_only=False)
+        codes = self._codes[start:stop]
+        if part.null_count:
+            codes[part.is_valid().to_numpy(zero_copy_only=False)] = (
+                np.cumsum(is_first) + self._count - 1
+            )
+        else:
+            np.cumsum(is_first, dtype=np.int32, out=codes)
+            codes += self._count - 1
+        self._texts.add(named.filter(pa.array(is_first)))
+        self._count += int(np.count_nonzero(is_first))
+        self._last = named[-1].as_py()
+
+    def skip(self, count: int) -> None:
+        self._presence.skip(self._filled, self._filled + count)
+        self._filled += count
+
+    def whole(self) -> pa.ChunkedArray:
+        size = self._filled
+        buffers = [self._presence.bitmap(0, size), pa.py_buffer(self._codes)]
+        codes = pa.Array.from_buffers(pa.int32(), size, buffers)
+        words = self._texts.whole().chunks
+        if len(words) > 1:
+            words = [pa.concat_arrays([w.cast(pa.large_string()) for w in words])]
+        return _encoded(codes, words[0])
+
+
+def _encoded(codes: pa.Array, words: pa.Array) -> pa.ChunkedArray:
+    """Return codes that were made for these words: they need no check."""
+    column = pa.DictionaryArray.from_arrays(codes, words, safe=False)
+    return pa.chunked_array([column])

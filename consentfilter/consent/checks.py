@@ -77,12 +77,13 @@ class RowChecks:
 
     def _repeated(self, ids: pa.ChunkedArray) -> list[str]:
         """Return up to three ids that stand there more than once."""
-        hashes = self._hashes[: self._filled]
-        ordered = np.sort(hashes)
+        ordered = self._hashes[: self._filled]
+        ordered.sort()  # in place: they are not needed in their order any more
         candidates = ordered[1:][ordered[1:] == ordered[:-1]]
         if not len(candidates):
             return []
         # One hash may be two ids: what counts is the text.
+        hashes = pl.Series(pl.from_arrow(ids)).hash().to_numpy()
         is_candidate = pa.array(np.isin(hashes, candidates))
         alike = pl.Series(pl.from_arrow(ids.filter(is_candidate)))
         return alike.filter(alike.is_duplicated()).unique().sort().head(3).to_list()

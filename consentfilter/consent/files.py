@@ -10,16 +10,14 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from consentfilter.consent.binding import EventsBinding
 from consentfilter.consent.layout import bound_columns
+from consentfilter.consent.parquet import SNAPSHOT_KEY, open_parquet, row_groups
 from consentfilter.errors import InputError
 
 #: Rows of events that are made standard at a time.
 PIECE_ROWS: Final = 1_000_000
-#: File metadata key that tells a snapshot from a file of events.
-SNAPSHOT_KEY: Final = b"snapshot_id"
 #: Columns of snapshots that no file of events has.
 _OF_SNAPSHOTS: Final = ("statement_id", "subject_key", "order_in_group")
 
@@ -99,36 +97,6 @@ def _below(directory: str) -> list[str]:
     )
 
 
-def open_parquet(path: str, *, words: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a Parquet file.
-
-    Args:
-        path: the file.
-        words: columns to read as dictionaries.
-
-    Raises:
-        InputError: not Parquet, or truncated.
-    """
-    try:
-        file = pq.ParquetFile(path)
-        leaves = {
-            column.path for column in map(file.schema.column, range(len(file.schema)))
-        }
-        known = [word for word in words if word in leaves]
-        if not known:
-            return file
-        metadata = file.metadata
-        file.close()
-        return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
-    except (pa.ArrowException, OSError) as error:
-        said = str(error).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"{path}: not a readable Parquet file ({said}); wanted consent events "
-            "(Parquet or CSV) or a consent snapshot; write the file again if it was "
-            "cut off"
-        ) from error
-
-
 def is_snapshot(path: str) -> bool:
     """Tell by its metadata whether a file is a snapshot.
 
@@ -204,23 +172,6 @@ def _wanted(path: str, names: list[str], binding: EventsBinding) -> dict[str, st
             "`events: status:` in the dataset file"
         )
     return wanted
-
-
-def row_groups(metadata: pq.FileMetaData, least_rows: int) -> Iterator[list[int]]:
-    """Gather row groups to pieces of so many rows or more; the last may have fewer.
-
-    A file without rows is one empty piece.
-    """
-    groups: list[int] = []
-    rows = 0
-    for at in range(metadata.num_row_groups):
-        groups.append(at)
-        rows += metadata.row_group(at).num_rows
-        if rows >= least_rows:
-            yield groups
-            groups, rows = [], 0
-    if groups or not metadata.num_row_groups:
-        yield groups
 
 
 def _csv_pieces(path: str, binding: EventsBinding) -> Iterator[pa.Table]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from consentfilter import ids
 from consentfilter.consent import files
+from consentfilter.consent.ahead import SnapshotAhead
 from consentfilter.consent.links import load_links
 from consentfilter.consent.sidefiles import SidePath
 from consentfilter.consent.snapshot import (
@@ -178,7 +179,11 @@ def _one_snapshot(
         )
     if columns is not None and as_of is not None:
         columns = {*columns, _RECORDED}
-    snapshot = read_snapshot(snapshots[0], columns)
+    ahead = [one for one in many if isinstance(one, SnapshotAhead)]
+    if ahead:
+        snapshot = ahead[0].read(columns)
+    else:
+        snapshot = read_snapshot(snapshots[0], columns)
     meta = snapshot.meta
     if as_of is not None and as_of < meta.as_of and _newest(snapshot) > as_of:
         raise InputError(

@@ -73,8 +73,9 @@ class ConsentSnapshot:
 
     Attributes:
         statements: columns of `consent.schema.SNAPSHOT` (all of them, unless fewer
-            were asked for), sorted by subject_key, source_id, account_id,
-            context_id, asset_id (nulls last in each) and order_in_group.
+            were asked for; then subject_key is a dictionary), sorted by subject_key,
+            source_id, account_id, context_id, asset_id (nulls last in each) and
+            order_in_group.
         meta: what is known of them.
         notes: what the build saw; None for a snapshot that was read.
     """

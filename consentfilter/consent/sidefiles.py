@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from consentfilter.consent import files
+from consentfilter.consent.parquet import SNAPSHOT_KEY, open_parquet
 from consentfilter.errors import InputError
 from consentfilter.ids import normalise_ids
 
@@ -28,8 +29,8 @@ def read_side(given: pa.Table | SidePath, what: str) -> tuple[str, pa.Table]:
         if path.lower().endswith(".csv"):
             tables.append(_read_csv(path))
             continue
-        with files.open_parquet(path) as file:
-            if files.SNAPSHOT_KEY in (file.metadata.metadata or {}):
+        with open_parquet(path) as file:
+            if SNAPSHOT_KEY in (file.metadata.metadata or {}):
                 raise InputError(
                     f"{path}: this is a consent snapshot, wanted {what}; give the "
                     "snapshot as consent"

@@ -14,20 +14,20 @@ import datetime as dt
 import json
 import os
 import tempfile
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from consentfilter.consent import files
 from consentfilter.consent.arrow import nulls
 from consentfilter.consent.assemble import Assembly
 from consentfilter.consent.canonical import FEW_VALUES, RowsDigest
 from consentfilter.consent.checks import RowChecks
 from consentfilter.consent.model import ConsentSnapshot, SnapshotMeta, SourceMark
-from consentfilter.consent.schema import INSTANT, SCHEMA_VERSION, SNAPSHOT, WORDS
+from consentfilter.consent.parquet import SNAPSHOT_KEY, open_parquet, row_groups
+from consentfilter.consent.schema import INSTANT, SCHEMA_VERSION, SNAPSHOT, WORD, WORDS
 from consentfilter.errors import InputError, RunRefused, StorageError
 
 ROW_GROUP_ROWS: Final = 262_144
@@ -43,6 +43,11 @@ _NO_SENSE: Final = (
     RecursionError,
 )
 _SCOPES: Final = ("account_id", "context_id", "asset_id")
+#: Where not all columns are kept, each subject stands there once.
+_DECIDING: Final = pa.schema(
+    field.with_type(WORD) if field.name == "subject_key" else field
+    for field in SNAPSHOT
+)
 #: Rows that are checked at a time; bounds the memory of the check.
 _CHECKED_ROWS: Final = 1 << 19
 
@@ -86,26 +91,36 @@ def write_snapshot(snapshot: ConsentSnapshot, path: str | os.PathLike[str]) -> N
         ) from error
 
 
+class GivenUp(Exception):  # noqa: N818  (no fault: nobody wants the snapshot any more)
+    """Reading was given up."""
+
+
 def read_snapshot(
-    path: str | os.PathLike[str], columns: Collection[str] | None = None
+    path: str | os.PathLike[str],
+    columns: Collection[str] | None = None,
+    *,
+    is_given_up: Callable[[], bool] | None = None,
 ) -> ConsentSnapshot:
     """Read a snapshot and check that it is what was written.
 
     Args:
         path: the file.
         columns: those to keep of the statements, beside statement_id; None: all.
-            All of them are read and checked.
+            All of them are read and checked. Of fewer than all the subject_key is
+            a dictionary, in which each subject stands once, in order.
+        is_given_up: asked now and then; True: nobody wants the snapshot any more.
 
     Raises:
+        GivenUp: nobody does.
         InputError: the file is not readable Parquet, or no snapshot.
         RunRefused: RUN_SNAPSHOT_INVALID: other columns, other rows than the
             snapshot id says, values outside the closed lists, an order or a
             uniqueness key that does not hold.
     """
     name = os.fspath(path)
-    with files.open_parquet(name, words=WORDS) as file:
+    with open_parquet(name, words=WORDS) as file:
         metadata = file.metadata.metadata or {}
-        if files.SNAPSHOT_KEY not in metadata:
+        if SNAPSHOT_KEY not in metadata:
             raise InputError(
                 f"{name}: no consent snapshot (its file metadata has no snapshot_id); "
                 "build one from events with `consentfilter snapshot build`"
@@ -117,7 +132,9 @@ def read_snapshot(
         if missing:
             raise _invalid(name, f"columns are missing: {', '.join(missing)}")
         try:
-            checked = _checked(name, file, meta.snapshot_id, columns)
+            checked = _checked(
+                name, file, meta.snapshot_id, columns, is_given_up or _never
+            )
         except (pa.ArrowException, OSError) as error:
             raise _invalid(name, f"it cannot be read to the end ({error})") from error
     return ConsentSnapshot(checked, meta)
@@ -128,10 +145,12 @@ def _checked(
     file: pq.ParquetFile,
     wanted_id: str,
     columns: Collection[str] | None,
+    is_given_up: Callable[[], bool],
 ) -> pa.Table:
     """Read the rows, check them piece by piece and put the columns together.
 
-    While one piece is looked at, its rows are hashed and the next piece is read.
+    While one piece is looked at, its rows are hashed, which may take until the next
+    one has been looked at, and the next piece is read.
     Everything has been checked when this returns.
     """
     num_rows = missing = file.metadata.num_rows
@@ -139,18 +158,22 @@ def _checked(
     checks = RowChecks(num_rows)
     kept = SNAPSHOT
     if columns is not None:
-        kept = pa.schema(f for f in SNAPSHOT if f.name in {_ID, *columns})
+        kept = pa.schema(f for f in _DECIDING if f.name in {_ID, *columns})
     assembly = Assembly(kept, num_rows, _text_bytes(file.metadata))
     pieces = contextlib.closing(_pieces(file))
     with concurrent.futures.ThreadPoolExecutor(1) as pool, pieces as read:
+        hashed = pool.submit(_nothing)
         for piece in read:
+            if is_given_up():
+                raise GivenUp
             if (missing := missing - len(piece)) < 0:
                 break
             rows = _in_schema(name, piece)
+            hashed.result()
             hashed = pool.submit(digest.update, rows)
             checks.add(rows)
             assembly.add(rows)
-            hashed.result()
+        hashed.result()
         if missing:
             raise _invalid(name, f"it does not have the {num_rows:,} rows it states")
         ended = pool.submit(digest.hexdigest)
@@ -164,6 +187,14 @@ def _checked(
             "RUN_SNAPSHOT_INVALID", [f"{name}: {one}; {_AGAIN}" for one in problems]
         )
     return statements
+
+
+def _never() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    return None
 
 
 def _pieces(file: pq.ParquetFile) -> Generator[pa.Table]:
@@ -189,7 +220,7 @@ def _pieces(file: pq.ParquetFile) -> Generator[pa.Table]:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         ahead: collections.deque[concurrent.futures.Future[pa.Table]]
         ahead = collections.deque()
-        for groups in files.row_groups(file.metadata, ROW_GROUP_ROWS):
+        for groups in row_groups(file.metadata, ROW_GROUP_ROWS):
             ahead.append(pool.submit(read, groups))
             if len(ahead) > 1:
                 yield from _sliced(ahead.popleft().result())

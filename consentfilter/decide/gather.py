@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from consentfilter.consent.load import Consent
 
 _LEAST: Final = np.iinfo(np.int64).min
+#: Rows that are looked at in one go, where what is made of them takes memory.
+_SLICE: Final = 1 << 18
 #: The columns of a snapshot that are looked at.
 COLUMNS: Final = (
     "statement_id",
@@ -49,7 +51,9 @@ def gather_statements(consent: Consent) -> Statements:
     """
     # One column at a time is put together: the whole table would be a second copy.
     table = consent.snapshot.statements
-    run, keys = _people_runs(arrays.text(table, "subject_key"), table.num_rows)
+    run, keys = _numbered_runs(table) or _people_runs(
+        arrays.text(table, "subject_key"), table.num_rows
+    )
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         everybody = pool.submit(_everybody, keys, consent)
         scope_codes, scope_keys = _scope_codes(table)
@@ -63,7 +67,7 @@ def gather_statements(consent: Consent) -> Statements:
     sides = _sides(people, consent.subjects)
     numbers = np.arange(len(first), dtype=np.int32)
     named = group_person >= 0
-    own = Ranges.of(group_person[named], numbers[named], len(people))
+    own = _own_groups(group_person[: np.count_nonzero(named)], len(people))
     component = _components(people, consent)
     linked = _linked_groups(component, group_person, numbers)
     has_window = np.zeros(len(people), bool)
@@ -84,7 +88,7 @@ def gather_statements(consent: Consent) -> Statements:
         valid_until=arrays.instants(table, "valid_until", FAR),
         data_from=data_from,
         data_until=data_until,
-        group_start=np.append(first, table.num_rows).astype(np.int32),
+        group_start=np.append(first.astype(np.int32), np.int32(table.num_rows)),
         group_person=group_person,
         group_scope=group_scope,
         people=people,
@@ -101,6 +105,25 @@ def gather_statements(consent: Consent) -> Statements:
         jurisdiction=sides.jurisdiction,
         jurisdictions=sides.jurisdictions,
     )
+
+
+def _numbered_runs(table: pa.Table) -> tuple[np.ndarray, pa.Array] | None:
+    """Return what `_people_runs` does if the subject keys come numbered like that."""
+    column = table.column("subject_key")
+    if not pa.types.is_dictionary(column.type) or column.num_chunks != 1:
+        return None
+    keys, codes = column.chunk(0).dictionary, column.chunk(0).indices
+    stated = len(codes) - codes.null_count
+    if not stated or codes.slice(0, stated).null_count:
+        return None
+    run = (codes.fill_null(-1) if codes.null_count else codes).to_numpy()
+    if run[0] != 0 or run[stated - 1] != len(keys) - 1:
+        return None
+    for start in range(0, stated, _SLICE):
+        steps = np.diff(run[start : min(start + _SLICE + 1, stated)])
+        if steps.view(np.uint32).max(initial=0) > 1:  # one back is many forward
+            return None
+    return run, keys
 
 
 def _people_runs(keys: pa.Array, size: int) -> tuple[np.ndarray, pa.Array]:
@@ -217,6 +240,20 @@ def _groups(
     group_scope = tuple(ragged.taken(codes, first) for codes in scopes)
     _refuse_scattered(run[first], source[first], group_scope)
     return first, group_scope
+
+
+def _own_groups(owner: np.ndarray, people: int) -> Ranges:
+    """Return the groups of each person.
+
+    Args:
+        owner: person per group: ascending, each one who is stated at least once.
+        people: how many there are; those nothing is stated of come last.
+    """
+    bounds = np.full(people + 1, len(owner), np.int32)
+    starts = ragged.run_starts(owner)
+    bounds[: len(starts)] = starts
+    groups = np.arange(len(owner), dtype=np.int32)
+    return Ranges(bounds[:-1], np.diff(bounds), groups)
 
 
 def _refuse_scattered(

@@ -87,3 +87,39 @@ def test_text_beyond_what_offsets_reach_is_several_arrays(
     whole = assembled(rows, [1, 2, 3, 4])
     assert whole.to_pylist() == as_table(rows).to_pylist()
     assert [len(chunk) for chunk in whole.column("text").chunks] == [3, 2]
+
+
+SORTED = pa.schema([("text", WORD)])
+
+
+@given(st.lists(TEXTS | st.none(), max_size=12), st.lists(st.integers(0, 12)))
+def test_sorted_text_becomes_the_numbers_of_its_runs(
+    texts: list[str | None], cuts: list[int]
+) -> None:
+    texts.sort(key=lambda text: (text is None, text))
+    assembly = Assembly(SORTED, len(texts), {"text": 3})
+    bounds = [0, *sorted(min(cut, len(texts)) for cut in cuts), len(texts)]
+    for start, stop in pairwise(bounds):
+        around = pa.table({"text": pa.array(["x", *texts[start:stop]], pa.string())})
+        assembly.add(around.slice(1))
+    whole = assembly.table()
+    whole.validate(full=True)
+    assert whole.schema == SORTED
+    assert whole["text"].to_pylist() == texts
+    stated = sorted({text for text in texts if text is not None})
+    if stated:
+        assert whole["text"].chunk(0).dictionary.to_pylist() == stated
+
+
+def test_sorted_text_beyond_what_offsets_reach_has_one_dictionary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assemble, "_TEXT_BYTES", 10)
+    assembly = Assembly(SORTED, 5, {})
+    texts = ["abcdef", "ghijk", "ghijk", "lmnop", None]
+    for text in texts:
+        assembly.add(pa.table({"text": pa.array([text], pa.string())}))
+    column = assembly.table()["text"]
+    assert column.to_pylist() == texts
+    assert column.num_chunks == 1
+    assert column.type == pa.dictionary(pa.int32(), pa.large_string())
