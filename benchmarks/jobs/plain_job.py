@@ -12,27 +12,44 @@ import contextlib
 import os
 import pathlib
 import sys
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import pyarrow.fs as pafs
+from consentfilter.cli.unneeded import importing, leave_out
 
-from consentfilter.dataset import Dataset
-from consentfilter.engine import inputs, local, memory, repeats
-from consentfilter.engine.duplicates import IdHashes
-from consentfilter.engine.footers import Footer
-from consentfilter.engine.prepare import compile_run, load_deciders
-from consentfilter.engine.shard import Sinks, check_rows
-from consentfilter.engine.sink import open_sink
-from consentfilter.lineage import rows
+if TYPE_CHECKING:
+    from consentfilter.engine.footers import Footer
+    from consentfilter.engine.shard import Sinks
 
 
 def main(records: str, snapshot: str, policy: str, out: str) -> None:
-    """Run the job; `out` must not exist."""
+    """Run the job; `out` must not exist. It starts as the command does."""
+    leave_out([])
+    with importing():
+        from consentfilter.consent.ahead import reading_ahead
+        from consentfilter.decide.gather import COLUMNS
+        from consentfilter.engine import memory
+
     memory.share_arenas()
+    with reading_ahead([snapshot], COLUMNS) as consent:
+        _filter(records, consent, policy, out)
+
+
+def _filter(records: str, consent: Any, policy: str, out: str) -> None:
+    with importing():
+        import pyarrow.fs as pafs
+
+        from consentfilter.dataset import Dataset
+        from consentfilter.engine import inputs, local, memory, repeats
+        from consentfilter.engine.duplicates import IdHashes
+        from consentfilter.engine.prepare import compile_run, load_deciders
+        from consentfilter.engine.shard import Sinks, check_rows
+        from consentfilter.engine.sink import open_sink
+        from consentfilter.lineage import rows
     target = pathlib.Path(out).absolute()
     for folder in ("data", "private/ledger"):
         (target / folder).mkdir(parents=True)
-    run = compile_run(load_deciders([snapshot], policy))
+    run = compile_run(load_deciders(consent, policy, only_deciding=True))
     memory.give_back()
     footers = inputs.open_records([records], Dataset())
     place = pafs.LocalFileSystem()
