@@ -130,7 +130,7 @@ def filter_records(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory that rows in flight may take, e.g. 2G; default: 256M per "
+            help="Memory that rows in flight may take, e.g. 2G; default: 320M per "
             "worker.",
         ),
     ] = None,

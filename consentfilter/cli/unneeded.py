@@ -5,6 +5,10 @@ Python values. That takes a quarter of a second, which is half of what a proof t
 
 NumPy's algebra (OpenBLAS) starts a thread for each core but one when NumPy is
 imported; they spin for a tenth of a second in case there is something to compute.
+
+Arrow's allocator (mimalloc) gives memory back that was not used for a hundredth of a
+second, and a filter wants it again in the next: up to a sixth of its time went into
+pages that the system had to clear once more.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ from typing import Any, Final
 _NAME: Final = "pandas"
 #: Where OpenBLAS looks for how many threads it may have.
 _ALGEBRA_THREADS: Final = "OPENBLAS_NUM_THREADS"
+#: Where Arrow's allocator looks for when it gives free memory back; -1: when told to.
+_PURGE_DELAY: Final = "MIMALLOC_PURGE_DELAY"
+#: Where it looks for whether to ask for large pages, which take long to clear.
+_LARGE_PAGES: Final = "MIMALLOC_ALLOW_THP"
 #: How long a thread that imports keeps the interpreter from others that ask for it.
 _SWITCH_SECONDS: Final = 5e-5
 
@@ -49,9 +57,10 @@ class _NoPandas:
 
 
 def leave_out(arguments: Sequence[str]) -> None:
-    """Keep pandas and threads for algebra out of this process, unless it runs Beam.
+    """Keep out of this process what no command needs, unless it runs Beam.
 
-    Beam and its runners bring modules of their own, which may want them.
+    Before anything is imported. Beam and its runners bring modules of their own,
+    which may want what is left out here.
 
     Args:
         arguments: of the command line; `--engine beam` is looked for.
@@ -59,6 +68,8 @@ def leave_out(arguments: Sequence[str]) -> None:
     if any(word.endswith("beam") for word in arguments):
         return
     os.environ.setdefault(_ALGEBRA_THREADS, "1")
+    os.environ.setdefault(_PURGE_DELAY, "-1")
+    os.environ.setdefault(_LARGE_PAGES, "0")
     if _NAME not in sys.modules:
         sys.meta_path.insert(0, _NoPandas)
 
@@ -68,7 +79,8 @@ def importing() -> Iterator[None]:
     """Import without looking for garbage on the way, and without holding others up.
 
     Modules are no garbage; a tenth of what a large import takes is the collector,
-    which goes through everything that is there time and again. A thread that reads
+    which goes through everything that is there time and again, and never again
+    through what was imported here. A thread that reads
     data meanwhile asks for the interpreter's lock at every step, and by default gets
     it after five milliseconds, which is longer than the step takes.
     """
@@ -79,5 +91,6 @@ def importing() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(interval)
+        gc.freeze()
         if was_enabled:
             gc.enable()

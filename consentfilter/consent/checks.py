@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from consentfilter.consent import vocabulary as v
 from consentfilter.consent.schema import SNAPSHOT
+from consentfilter.kernels import strings
 
 #: What the rows of a snapshot are sorted by: a group is what is alike in all of it.
 SORTED_BY: Final = (
@@ -52,9 +53,10 @@ class RowChecks:
             self._nulls[name] += rows.column(name).null_count
         for name, known in _ENUMS.items():
             self._odd[name] |= _others(rows.column(name), known)
-        ids = pl.Series(pl.from_arrow(rows.column("statement_id")))
-        self._hashes[self._filled : self._filled + len(ids)] = ids.hash().to_numpy()
-        self._filled += len(ids)
+        for ids in rows.column("statement_id").chunks:
+            found = strings.hashes(ids)
+            self._hashes[self._filled : self._filled + len(ids)] = found
+            self._filled += len(ids)
         self._check_order(rows.select([*SORTED_BY, "order_in_group"]))
 
     def problems(self, ids: pa.ChunkedArray) -> list[str]:
@@ -83,8 +85,8 @@ class RowChecks:
         if not len(candidates):
             return []
         # One hash may be two ids: what counts is the text.
-        hashes = pl.Series(pl.from_arrow(ids)).hash().to_numpy()
-        is_candidate = pa.array(np.isin(hashes, candidates))
+        hashes = [strings.hashes(chunk) for chunk in ids.chunks]
+        is_candidate = pa.array(np.isin(np.concatenate(hashes), candidates))
         alike = pl.Series(pl.from_arrow(ids.filter(is_candidate)))
         return alike.filter(alike.is_duplicated()).unique().sort().head(3).to_list()
 

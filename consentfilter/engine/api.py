@@ -180,7 +180,7 @@ def filter_dataset(
         limit: take only so many rows.
         workers: threads; None: one per core.
         memory: how much memory rows in flight may take: bytes, or text like `2G`;
-            None: 256 MiB for each worker.
+            None: 320 MiB for each worker.
         resume: go on with a run of the same that was stopped, if there is one; and
             keep what is finished, if this one is stopped.
 

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from consentfilter.kernels import strings
 
 #: Hashes held in memory before they are sorted and spilled (8 bytes each).
 SPILL_HASHES: Final = 1 << 22
@@ -33,10 +34,7 @@ _Run: TypeAlias = "pathlib.Path | np.ndarray"
 def hash_ids(ids: pa.Array) -> np.ndarray:
     """Return a 64-bit hash per non-null id, stable within this process only."""
     present = ids.drop_null() if ids.null_count else ids
-    if not len(present):
-        return np.empty(0, np.uint64)
-    hashed: np.ndarray = pl.Series(pl.from_arrow(present)).hash(seed=1).to_numpy()
-    return hashed
+    return strings.hashes(present)
 
 
 class IdHashes:

@@ -132,7 +132,7 @@ def filter_dataset(
         dry_run: decide and count only.
         limit: take only so many rows.
         workers: threads; None: one per core.
-        memory_bytes: how much memory rows in flight may take; None: 256 MiB for
+        memory_bytes: how much memory rows in flight may take; None: 320 MiB for
             each worker.
         resume: go on with a run of the same that was stopped, if there is one; and
             keep what is finished, if this one is stopped.

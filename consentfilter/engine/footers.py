@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from consentfilter import int96
@@ -17,6 +18,8 @@ from consentfilter.layout.nested import storage_type
 
 #: Footers are small: this many are fetched at a time, whatever the worker count.
 _CONCURRENT_READS: Final = 16
+#: A local column is read by so many bytes, not whole; elsewhere each read takes long.
+_LOCAL_BUFFER_BYTES: Final = 1 << 20
 _MAGIC: Final = b"PAR1"
 
 
@@ -91,7 +94,12 @@ def open_parquet(part: Part) -> pq.ParquetFile:
         InputError: it is no whole Parquet file.
     """
     try:
-        return int96.open_file(part.open(), pre_buffer=False)
+        is_local = isinstance(part.filesystem, pafs.LocalFileSystem)
+        return int96.open_file(
+            part.open(),
+            pre_buffer=False,
+            buffer_size=_LOCAL_BUFFER_BYTES if is_local else 0,
+        )
     except FileNotFoundError:
         raise InputError(f"{part.shown}: the file is gone; run again.") from None
     except PermissionError:

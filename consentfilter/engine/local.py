@@ -24,7 +24,7 @@ from consentfilter.engine.reader import CUT_BYTES, PartReader, Unit, units
 from consentfilter.engine.shard import OpenSinks, ShardRecord, ShardWriter
 
 #: Rows in flight may take this much memory for each worker, unless told otherwise.
-WORKER_MEMORY_BYTES: Final = 256 << 20
+WORKER_MEMORY_BYTES: Final = 320 << 20
 # What decisions, ledger and evidence of a row take, about.
 _BYTES_PER_ROW: Final = 600
 
@@ -228,10 +228,7 @@ class _Engine:
         share = _share_if_here(unit)
         self._budget.enter(share, wait=True)
         try:
-            results = reader.decide(unit)
-            if self._workers_per_part() > 1:
-                results = self._one_ahead(results)
-            with contextlib.closing(results):
+            with contextlib.closing(self._one_ahead(reader.decide(unit))) as results:
                 for result in results:
                     self._note(result)
                     writer.write(result)
@@ -242,15 +239,21 @@ class _Engine:
     def _one_ahead(
         self, results: Generator[BatchResult, None, None]
     ) -> Generator[BatchResult, None, None]:
-        """Yield results while another thread works on the next one."""
+        """Yield results; another thread works on the next one if there is one idle."""
+        following: concurrent.futures.Future[BatchResult | None] | None = None
         with contextlib.closing(results):
-            following = self._deciders.submit(next, results, None)
             try:
-                while (result := following.result()) is not None:
-                    following = self._deciders.submit(next, results, None)
+                while True:
+                    result = following.result() if following else next(results, None)
+                    following = None
+                    if result is None:
+                        return
+                    if self._workers_per_part() > 1:
+                        following = self._deciders.submit(next, results, None)
                     yield result
             finally:
-                concurrent.futures.wait([following])
+                if following is not None:
+                    concurrent.futures.wait([following])
 
     def _workers_per_part(self) -> int:
         """Return how many workers there are for each part that is left, at least 1."""

@@ -35,8 +35,9 @@ from consentfilter.layout.resolve import lay_out
 from consentfilter.reasons import Decision
 from consentfilter.records import Bound
 
-#: At most so many rows are decided at a time: they fit the processor's caches.
-PIECE_ROWS: Final = 1 << 16
+#: At most so many rows are decided at a time. With fewer of them, threads hand the
+#: interpreter to each other more often; with more, a piece takes too much memory.
+PIECE_ROWS: Final = 1 << 17
 #: And at most about so many uncompressed bytes.
 PIECE_BYTES: Final = 64 << 20
 #: A row group beyond this size becomes several, so that memory stays bounded.

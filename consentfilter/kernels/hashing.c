@@ -265,7 +265,7 @@ EXPORT int cf_hmac(const uint8_t *key, const uint8_t *lead, int64_t lead_size,
 /* Must equal `_VERSION` of native.py. Chooses how SHA-256 is computed. */
 EXPORT int cf_start(int use_instructions) {
     sha256_choose(use_instructions);
-    return 1;
+    return 2;
 }
 
 EXPORT int cf_uses_instructions(void) { return sha256_uses_instructions(); }

@@ -90,6 +90,11 @@ EXPORT uint64_t cf_hash(const uint8_t *data, int64_t size) {
     return hash((text){data, size});
 }
 
+/* Writes the hash of each text to `hashes`. */
+EXPORT void cf_hash_texts(const column *texts, int64_t rows, uint64_t *hashes) {
+    for (int64_t i = 0; i < rows; i++) hashes[i] = hash(text_at(texts, i));
+}
+
 /* Fills a table, whose slots are all EMPTY, with distinct texts. */
 EXPORT void cf_fill_table(uint64_t *slots, uint64_t low, int32_t bits,
                           const column *keys, int64_t count) {

@@ -23,7 +23,7 @@ PATH: Final = Path(__file__).with_name("_kernels.so")
 SWITCH: Final = "CONSENTFILTER_NO_KERNELS"
 
 #: Must equal what `cf_start` returns; counted up with every change of a signature.
-_VERSION: Final = 1
+_VERSION: Final = 2
 _TEXT32, _TEXT64, _INTEGER, _HEX, _DICTIONARY = range(5)
 
 
@@ -62,6 +62,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     ),
     "cf_seed": (ctypes.c_uint64, (ctypes.c_uint64,)),
     "cf_hash": (ctypes.c_uint64, (ctypes.c_char_p, _Size)),
+    "cf_hash_texts": (None, (_Pointer, _Size, _Pointer)),
     "cf_fill_table": (
         None,
         (_Pointer, ctypes.c_uint64, ctypes.c_int32, _Pointer, _Size),

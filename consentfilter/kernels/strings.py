@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from consentfilter.kernels import native
@@ -28,6 +29,22 @@ def texts(*arrays: pa.Array) -> native.Columns:
         if not is_plain(array.type):
             raise TypeError(f"{array.type}: wanted string or large_string")
     return native.Columns(arrays)
+
+
+def hashes(values: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return a 64-bit hash per string, stable within this process only.
+
+    Args:
+        values: text; a null has some hash.
+    """
+    library = native.library()
+    if library is None:
+        return _hashes(values)
+    # One text has one hash, whatever type it comes in.
+    given = texts(values if is_plain(values.type) else values.cast(pa.large_string()))
+    found = np.empty(len(values), np.uint64)
+    library.cf_hash_texts(given.pointer, len(values), native.address(found))
+    return found
 
 
 def take(values: pa.Array, positions: npt.NDArray[np.integer[Any]]) -> pa.Array:
@@ -97,6 +114,11 @@ def made(
     if array.null_count:
         return array
     return pa.Array.from_buffers(pa.string(), rows, [None, *buffers[1:]], 0)
+
+
+def _hashes(values: pa.Array) -> npt.NDArray[np.uint64]:
+    """Hash by Polars: the twin of the compiled loop, with hashes of its own."""
+    return pl.Series(pl.from_arrow(values)).hash(seed=1).to_numpy()
 
 
 def _taken(values: pa.Array, positions: npt.NDArray[np.integer[Any]]) -> pa.Array:

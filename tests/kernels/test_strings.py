@@ -118,3 +118,26 @@ def test_sizes_are_those_of_a_slice() -> None:
         assert strings.size(values) == 6
         assert strings.size(values[1:3]) == 3
         assert strings.size(values[4:]) == 0
+
+
+@given(
+    texts=st.lists(TEXTS.filter(lambda text: text is not None)),
+    start=st.integers(0, 9),
+)
+def test_equal_texts_have_one_hash_whatever_type_they_come_in(
+    texts: list[str], start: int
+) -> None:
+    assert LIBRARY is not None
+    whole = pa.array(["x"] * start + texts, pa.string())
+    wanted = [LIBRARY.cf_hash(each, len(each)) for each in map(str.encode, texts)]
+    for kind in (pa.string(), pa.large_string(), pa.string_view()):
+        assert strings.hashes(whole.cast(kind)[start:]).tolist() == wanted
+
+
+def test_the_twin_gives_texts_that_differ_hashes_that_differ() -> None:
+    values = pa.array([str(at) for at in range(1000)])
+    for given_values in (values, values.cast(pa.large_string())):
+        with native.without_library():
+            found = strings.hashes(given_values)
+        assert len(set(found.tolist())) == len(values)
+        assert found.dtype == np.uint64
